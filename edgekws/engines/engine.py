@@ -1,0 +1,17 @@
+"""What an engine is, and where each one lives: nothing heavy is imported until asked for."""
+
+from typing import Protocol
+
+from edgekws.events import Floats
+
+
+class Engine(Protocol):
+    """Runs one model file step by step and keeps its states."""
+
+    def step(self, features: Floats) -> Floats:
+        """Take normalized features (step_frames, n_mfcc); return posteriors (scores_per_step, n_labels)."""
+        ...
+
+    def reset(self) -> None:
+        """Put every state back to the start of a stream."""
+        ...

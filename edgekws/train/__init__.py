@@ -1,0 +1,1 @@
+"""Cloud side: from recordings to trained weights and their report."""

@@ -1,0 +1,166 @@
+"""The streaming temporal convolution net: depthwise-separable, residual, causal.
+
+The shape follows MatchboxNet (Majumdar and Ginsburg 2020): a strided stem, blocks of depthwise and
+pointwise convolutions with a residual path, one pooled embedding, one linear layer.
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from edgekws.specs import Spec
+from edgekws.train.nets.causal import CausalConv, Pointwise, SlidingPool
+
+States = tuple[Tensor, ...]
+
+
+class StageConfig(Spec, frozen=True):
+    """A run of residual blocks: each has `depth` separable convolutions; the first one strides."""
+
+    channels: int
+    kernel: int
+    depth: int
+    blocks: int
+    stride: int
+
+
+class TcnConfig(Spec, frozen=True):
+    """The size of a net; frames per score row is the product of all strides."""
+
+    n_features: int
+    stem_channels: int
+    stem_kernel: int
+    stem_stride: int
+    stages: tuple[StageConfig, ...]
+    embedding: int
+    pool_rows: int
+    dropout: float
+
+    @property
+    def frames_per_score(self) -> int:
+        """Feature frames between two rows of scores."""
+        stride = self.stem_stride
+        for stage in self.stages:
+            stride *= stage.stride
+        return stride
+
+    @property
+    def window_frames(self) -> int:
+        """Feature frames that the pool spans."""
+        return self.pool_rows * self.frames_per_score
+
+
+class Cost(NamedTuple):
+    """What a net weighs: parameters, and multiply-accumulates per score row."""
+
+    parameters: int
+    macs_per_row: int
+
+
+class SeparableBlock(nn.Module):
+    """Depthwise and pointwise convolutions in turn, with a residual path when shapes allow it."""
+
+    def __init__(self, channels_in: int, stage: StageConfig, *, stride: int) -> None:
+        super().__init__()
+        widths = [channels_in] + [stage.channels] * stage.depth
+        self.depthwise = nn.ModuleList(
+            CausalConv(
+                widths[i],
+                widths[i],
+                kernel=stage.kernel,
+                stride=stride if i == 0 else 1,
+                groups=widths[i],
+                relu=False,
+            )
+            for i in range(stage.depth)
+        )
+        self.pointwise = nn.ModuleList(
+            Pointwise(widths[i], widths[i + 1], relu=i + 1 < stage.depth)
+            for i in range(stage.depth)
+        )
+        self.residual = channels_in == stage.channels and stride == 1
+
+    def forward(self, x: Tensor, states: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
+        """Take (batch, channels_in, frames) and a state per depthwise layer; give both back."""
+        y, after = x, []
+        for depthwise, pointwise, state in zip(
+            self.depthwise, self.pointwise, states, strict=True
+        ):
+            y, state = depthwise(y, state)
+            after.append(state)
+            y = pointwise(y)
+        return torch.relu(y + x if self.residual else y), after
+
+
+class StreamingTcn(nn.Module):
+    """MFCC frames and states in, logits and states out; zero states are the start of a stream.
+
+    Clip mode is one call over all frames from zero states; streaming mode is many calls of any
+    multiple of `config.frames_per_score` frames. Both give the same rows (within float rounding).
+    """
+
+    def __init__(self, config: TcnConfig, n_labels: int) -> None:
+        super().__init__()
+        self.config = config
+        self.stem = CausalConv(
+            config.n_features,
+            config.stem_channels,
+            kernel=config.stem_kernel,
+            stride=config.stem_stride,
+        )
+        self.blocks = nn.ModuleList(_blocks(config))
+        self.embed = Pointwise(config.stages[-1].channels, config.embedding)
+        self.pool = SlidingPool(config.embedding, config.pool_rows)
+        self.dropout = nn.Dropout(config.dropout)
+        self.head = nn.Linear(2 * config.embedding, n_labels)
+
+    def state_shapes(self) -> list[tuple[int, int, int]]:
+        """Return the state shapes of one stream, in the order of `forward`."""
+        depthwise = [layer.state_shape() for block in self.blocks for layer in block.depthwise]
+        return [self.stem.state_shape(), *depthwise, self.pool.state_shape()]
+
+    def zero_states(self, batch: int = 1) -> States:
+        """Return the states of `batch` streams at their start."""
+        like = self.head.weight
+        return tuple(like.new_zeros((batch, c, t)) for _, c, t in self.state_shapes())
+
+    def embeddings(self, x: Tensor, states: States) -> tuple[Tensor, States]:
+        """Return pooled embeddings (batch, rows, 2 * embedding) of (batch, frames, n_features)."""
+        y, stem_state = self.stem(x.transpose(1, 2), states[0])
+        after, used = [stem_state], 1
+        for block in self.blocks:
+            count = len(block.depthwise)
+            y, block_states = block(y, list(states[used : used + count]))
+            after, used = after + block_states, used + count
+        pooled, pool_state = self.pool(self.embed(y), states[used])
+        return pooled.transpose(1, 2), (*after, pool_state)
+
+    def forward(self, x: Tensor, states: States) -> tuple[Tensor, States]:
+        """Take normalized features (batch, frames, n_features); return logits (batch, rows, labels)."""
+        pooled, after = self.embeddings(x, states)
+        return self.head(self.dropout(pooled)), after
+
+    def backbone(self) -> list[nn.Module]:
+        """Return the parts that are kept when the labels change: all but the head."""
+        return [self.stem, self.blocks, self.embed]
+
+    def cost(self) -> Cost:
+        """Return parameters and multiply-accumulates per row of scores."""
+        rows = self.config.frames_per_score // self.config.stem_stride
+        macs = self.stem.macs_per_output() * rows
+        for block in self.blocks:
+            for depthwise, pointwise in zip(block.depthwise, block.pointwise, strict=True):
+                rows //= depthwise.conv.stride[0]
+                macs += rows * (depthwise.macs_per_output() + pointwise.macs_per_output())
+        macs += self.embed.macs_per_output() + self.head.weight.numel()
+        return Cost(sum(p.numel() for p in self.parameters()), macs)
+
+
+def _blocks(config: TcnConfig) -> list[SeparableBlock]:
+    blocks, width = [], config.stem_channels
+    for stage in config.stages:
+        for index in range(stage.blocks):
+            blocks.append(SeparableBlock(width, stage, stride=stage.stride if index == 0 else 1))
+            width = stage.channels
+    return blocks
