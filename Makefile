@@ -1,0 +1,71 @@
+# Everything a newcomer types; `make` alone lists it.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+PYTHON ?= python3
+VENV ?= .venv
+TARGET ?= $(if $(filter aarch64 arm64,$(shell uname -m)),rpi,x86)
+PIP_FLAGS ?=
+PYTEST_FLAGS ?=
+
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet $(PIP_FLAGS)
+MIC_HINT := microphone support is not installed (PyAudio did not build): apt-get install portaudio19-dev gcc python3-dev, then make mic
+
+.PHONY: help venv mic demo test check export bench clean
+
+help: ## list the targets
+	@echo "edgekws: hear a few spoken commands on a small device, and act on them"
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo "variables: PYTHON=python3.12  TARGET=rpi  PIP_FLAGS='...'  PYTEST_FLAGS='-k trigger'"
+
+venv: $(VENV)/.venv-made ## make .venv with edgekws and ONNX Runtime in it
+
+demo: $(VENV)/.cloud ## adapt the base to three new commands, export, listen, act (a few minutes)
+	$(BIN)/edgekws demo
+
+test: $(VENV)/.dev ## install what the tests need and run all of them
+	$(BIN)/python -m pytest $(PYTEST_FLAGS)
+
+check: $(VENV)/.dev ## format, lint, types and import rules
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy --strict
+	$(BIN)/lint-imports
+
+export: $(VENV)/.cloud ## the bundle for TARGET (rpi, x86, ...) in dist/
+	$(BIN)/edgekws export --target $(TARGET) --out dist
+
+bench: $(VENV)/.venv-made ## cost of the newest bundle on this machine
+	$(BIN)/edgekws bench
+
+mic: $(VENV)/.venv-made ## build PyAudio (needs portaudio19-dev and a C compiler)
+	$(PIP) -e '.[mic]'
+
+clean: ## remove the venv, caches, dist/ and demo-out/ (runs/ stays)
+	rm -rf $(VENV) dist demo-out build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/.python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+	  || { echo "edgekws needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version 2>&1). Try: make PYTHON=python3.12 ..." >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) >/dev/null || { echo "cannot make a venv with $(PYTHON): apt-get install python3-venv" >&2; exit 1; }
+	@touch $@
+
+$(VENV)/.venv-made: $(VENV)/.python pyproject.toml
+	@echo "installing edgekws with ONNX Runtime"
+	$(PIP) -e '.[onnx,audio]'
+	@$(PIP) -e '.[mic]' >$(VENV)/mic.log 2>&1 || echo "note: $(MIC_HINT)" >&2
+	@touch $@
+
+$(VENV)/.cloud: $(VENV)/.venv-made
+	@echo "installing PyTorch and the exporters (this is the long one)"
+	$(PIP) -e '.[train,export,synth]'
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.cloud
+	@echo "installing the test and development tools"
+	$(PIP) -e '.[test,dev]'
+	@touch $@
