@@ -1,0 +1,49 @@
+"""Whether the tensors of a graph follow from the model that it is said to hold."""
+
+import math
+from collections.abc import Iterator
+from typing import Final
+
+import msgspec
+
+from edgekws.specs import GraphSpec, ModelSpec, TensorSpec
+
+FLOAT32_MAX: Final = 3.4028234e38
+
+
+def graph_faults(model: ModelSpec, graph: GraphSpec) -> Iterator[tuple[str, str]]:
+    """Yield what is wrong as (path below the graph, fault)."""
+    features = (1, model.step_frames, model.features.n_mfcc)
+    scores = (1, model.scores_per_step, len(model.labels))
+    if graph.features.shape != features:
+        yield ".features", f"shape {graph.features.shape} needs to be {features}"
+    if graph.scores.shape != scores:
+        yield ".scores", f"shape {graph.scores.shape} needs to be {scores}"
+    for path, tensor in _tensors(graph):
+        for fault in _tensor_faults(tensor):
+            yield path, fault
+    for index, state in enumerate(graph.states):
+        if msgspec.structs.replace(state.output, name=state.input.name) != state.input:
+            yield f".states[{index}]", "input and output differ in more than their name"
+    names = [tensor.name for _, tensor in _tensors(graph)]
+    for name in sorted({name for name in names if names.count(name) > 1}):
+        yield "", f"two tensors of the name {name!r}"
+
+
+def _tensors(graph: GraphSpec) -> Iterator[tuple[str, TensorSpec]]:
+    yield ".features", graph.features
+    yield ".scores", graph.scores
+    for index, state in enumerate(graph.states):
+        yield f".states[{index}].input", state.input
+        yield f".states[{index}].output", state.output
+
+
+def _tensor_faults(tensor: TensorSpec) -> Iterator[str]:
+    if not tensor.shape or min(tensor.shape) < 1:
+        yield f"shape {tensor.shape} needs sizes of 1 or more"
+    if not (math.isfinite(tensor.scale) and 0 < tensor.scale <= FLOAT32_MAX):
+        yield f"scale {tensor.scale} needs to be positive and finite"
+    if not -128 <= tensor.zero_point <= 127:
+        yield f"zero point {tensor.zero_point} is no int8"
+    if tensor.dtype == "float32" and (tensor.scale, tensor.zero_point) != (1.0, 0):
+        yield "a float32 tensor needs scale 1 and zero point 0"
