@@ -118,8 +118,7 @@ class Detector:
     def _start_states(self) -> None:
         self._engine.reset()
         self._trigger.reset()
-        rows_of_window = -(-self.model.window_frames // self.model.frames_per_score)
-        self._unfilled = max(0, rows_of_window - 1)  # rows to come whose window is not full
+        self._unfilled = rows_to_fill(self.model) - 1  # rows to come whose window is not full
 
     def _rows(self, pcm: Pcm) -> Iterator[tuple[Floats, int]]:
         """Give the scores of each step, and the sample index just after the step."""
@@ -140,3 +139,8 @@ class Detector:
         self._unfilled -= skip
         ends = [end - (count - 1 - row) * apart for row in range(skip, count)]
         return self._trigger.push(scores[skip:], ends)
+
+
+def rows_to_fill(model: ModelSpec) -> int:
+    """Return how many rows of scores it takes until a window is full."""
+    return max(1, -(-model.window_frames // model.frames_per_score))

@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 
 from edgekws.events import Block, Detection, Pcm
-from edgekws.runtime.detector import Detector
+from edgekws.runtime.detector import Detector, rows_to_fill
 from edgekws.runtime.figures import ClipReport, clip_report
 from edgekws.specs import UNKNOWN, ModelSpec, Spec
 
@@ -69,8 +69,8 @@ def classify_clip(detector: Detector, pcm: Pcm) -> ClipAnswer:
     Of the rows whose window is full, the one that is surest of some command decides.
     """
     model = detector.model
-    scores = detector.scores(_padded(model, pcm))[_rows_to_fill(model) - 1 :]
-    commands = [model.labels.index(label) for label in model.commands or model.labels]
+    scores = detector.scores(_padded(model, pcm))[rows_to_fill(model) - 1 :]
+    commands = [model.labels.index(label) for label in model.commands]
     row = scores[int(scores[:, commands].max(axis=1).argmax())]
     best = int(row.argmax())
     named = {label: float(p) for label, p in zip(model.labels, row, strict=True)}
@@ -165,13 +165,8 @@ def _percentile(values: Sequence[float], percent: int) -> float | None:
     return float(np.percentile(values, percent)) if values else None
 
 
-def _rows_to_fill(model: ModelSpec) -> int:
-    """Return how many rows of scores it takes until a window is full."""
-    return -(-model.window_frames // model.frames_per_score)
-
-
 def _padded(model: ModelSpec, pcm: Pcm) -> Pcm:
     """Return at least the samples of one full window, the clip in their middle."""
-    steps = -(-_rows_to_fill(model) // model.scores_per_step)
+    steps = -(-rows_to_fill(model) // model.scores_per_step)
     lacking = max(0, model.features.samples(steps * model.step_frames) - len(pcm))
     return np.pad(pcm, (lacking // 2, lacking - lacking // 2))
