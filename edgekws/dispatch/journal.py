@@ -1,0 +1,59 @@
+"""The lines of `edgekws listen`: one JSON object per detection and per dispatch result."""
+
+import io
+import json
+import os
+import threading
+from contextlib import suppress
+from dataclasses import asdict
+from typing import Final, TextIO
+
+from edgekws.events import Detection, Dispatch
+
+_EVENT_NAMES: Final = {Detection: "detection", Dispatch: "dispatch"}
+
+
+class Journal:
+    """Writes events to a text stream, whole lines only, from any thread.
+
+    Labels are written as they are, and escaped only where the stream's encoding lacks their
+    letters. When the reader of a pipe is gone, `closed` turns true and later events are let go.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._lock = threading.Lock()
+        self._closed = False
+
+    @property
+    def closed(self) -> bool:
+        """Whether nobody reads the stream any more."""
+        return self._closed
+
+    def write(self, event: Detection | Dispatch) -> None:
+        """Write one line and flush it."""
+        fields = {"event": _EVENT_NAMES[type(event)], **asdict(event)}
+        with self._lock:
+            if self._closed:
+                return
+            try:
+                self._write_line(fields)
+            except BrokenPipeError:
+                self._closed = True
+                self._forget_rest()
+
+    def _write_line(self, fields: dict[str, object]) -> None:
+        try:
+            self._stream.write(json.dumps(fields, ensure_ascii=False) + "\n")
+        except UnicodeEncodeError:
+            self._stream.write(json.dumps(fields) + "\n")
+        self._stream.flush()
+
+    def _forget_rest(self) -> None:
+        """Send what is still buffered nowhere, so that the flush at exit does not fail again."""
+        with suppress(io.UnsupportedOperation):
+            null = os.open(os.devnull, os.O_WRONLY)
+            try:
+                os.dup2(null, self._stream.fileno())
+            finally:
+                os.close(null)
