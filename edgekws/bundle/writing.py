@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
-from secrets import token_hex
 
 from edgekws.bundle.exchange import replace_folder, restore_folder
 from edgekws.bundle.manifest import MANIFEST, FileEntry, Manifest, decode_manifest, encode_manifest
@@ -70,7 +69,7 @@ def _check_place(out: Path) -> None:
 @contextmanager
 def _partial_folder(out: Path) -> Iterator[Path]:
     """Make a locked folder beside `out`; on the way out, remove what then has its name."""
-    partial = out.parent / f".{out.name}.partial-{token_hex(4)}"
+    partial = out.parent / f".{out.name}.partial-{os.urandom(4).hex()}"
     partial.mkdir()
     lock = os.open(partial, os.O_RDONLY)
     try:
