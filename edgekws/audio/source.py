@@ -1,0 +1,92 @@
+"""What an audio source is, and where each one lives: nothing heavy is imported until asked for."""
+
+from collections.abc import Iterator, Mapping
+from importlib import import_module
+from importlib.metadata import entry_points
+from types import MappingProxyType, TracebackType
+from typing import Final, Protocol, Self, cast
+
+from edgekws.errors import UsageError
+from edgekws.events import Block
+
+SOURCES: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "mic": "edgekws.audio.microphone:Microphone",
+        "wav": "edgekws.audio.wav:WavSource",
+        "-": "edgekws.audio.stdin:StdinSource",
+    }
+)
+"""Source name to "module:Class"; others plug in through the entry-point group of SOURCE_GROUP."""
+
+SOURCE_GROUP: Final = "edgekws.sources"
+
+
+class AudioSource(Protocol):
+    """Gives Blocks of int16 mono from entering until its end, a stop, or a SourceError."""
+
+    @property
+    def name(self) -> str:
+        """What a person calls this source, such as "wav:kitchen.wav"."""
+        ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None: ...
+
+    def __iter__(self) -> Iterator[Block]: ...
+
+    def stop(self) -> None:
+        """End the iteration soon; safe from a signal handler and from another thread."""
+        ...
+
+
+class SourceFactory(Protocol):
+    """Builds a source from the text after the colon, without opening anything yet."""
+
+    def __call__(self, argument: str, *, sample_rate: int, block_samples: int) -> AudioSource:
+        """Raise UsageError for a senseless argument; all else can wait until entering."""
+        ...
+
+
+def open_source(text: str, *, sample_rate: int, block_samples: int) -> AudioSource:
+    """Build the source that "mic:", "mic:NAME", "wav:PATH", "-" or a plug-in's "NAME:..." names.
+
+    Blocks come at `sample_rate` Hz and mostly `block_samples` long. The source opens on entering.
+
+    Raises:
+        UsageError: no source has this name, or the text after the colon is senseless for it.
+    """
+    name, _, argument = text.partition(":")
+    factory = _built_in(name) or _plugged_in(name)
+    if factory is None:
+        raise UsageError(f"unknown audio source {text!r}; there is {', '.join(_forms())}")
+    return factory(argument, sample_rate=sample_rate, block_samples=block_samples)
+
+
+def _built_in(name: str) -> SourceFactory | None:
+    if name not in SOURCES:
+        return None
+    module, _, attribute = SOURCES[name].partition(":")
+    return cast(SourceFactory, getattr(import_module(module), attribute))
+
+
+def _plugged_in(name: str) -> SourceFactory | None:
+    for entry in entry_points(group=SOURCE_GROUP, name=name):
+        try:
+            return cast(SourceFactory, entry.load())
+        except (ImportError, AttributeError) as error:
+            raise UsageError(
+                f"audio source {name!r} cannot be loaded from {entry.value} ({error});"
+                " install its package again or name another source"
+            ) from error
+    return None
+
+
+def _forms() -> list[str]:
+    plugged = sorted({entry.name for entry in entry_points(group=SOURCE_GROUP)})
+    return ["mic:", "mic:NAME", "wav:PATH", "- (raw s16le on stdin)", *(f"{n}:" for n in plugged)]

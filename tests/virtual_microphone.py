@@ -1,0 +1,170 @@
+"""A microphone without a sound card: PulseAudio in user space, recorded where it is played to.
+
+Use it in a test module with `pytest_plugins = ("tests.virtual_microphone",)`. The Debian packages
+that it needs are those of `PACKAGES`; where they are missing, a test fails in CI (CI is set, or
+EDGEKWS_REQUIRE_MICROPHONE=1) and is skipped on a maker's machine.
+"""
+
+import os
+import select
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+import wave
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import pytest
+
+from edgekws.audio import read_audio
+from edgekws.events import Pcm
+
+RATE: Final = 16_000
+PACKAGES: Final = "portaudio19-dev gcc python3-dev pulseaudio pulseaudio-utils libasound2-plugins"
+PROGRAMS: Final = ("pulseaudio", "pactl", "paplay")
+SECONDS: Final = 30  # for every wait below: far more than any of them takes
+ASOUNDRC: Final = """\
+pcm.!default { type pulse }
+ctl.!default { type pulse }
+pcm.kitchen { type pulse }
+"""
+"""The default device, and a second one by the name of "kitchen", are the same microphone."""
+
+
+@dataclass(frozen=True, slots=True)
+class VirtualMicrophone:
+    """What is played into it, a program run with `environment` hears on "mic:" and "mic:kitchen".
+
+    The first audio reaches the program up to 2 s after it opens the device, and what was played
+    before is lost: hence the lead of silence.
+    """
+
+    environment: Mapping[str, str]
+    folder: Path
+
+    def play(self, audio: Path | Pcm, *, lead_seconds: float = 2.0) -> None:
+        """Play a file, or (n,) int16 at 16 kHz, behind silence, in real time, to its end."""
+        pcm = read_audio(audio, sample_rate=RATE) if isinstance(audio, Path) else audio
+        lead = np.zeros(int(lead_seconds * RATE), np.int16)
+        path = self._write(np.concatenate((lead, pcm)))
+        # With 20 ms of latency instead of 200 a loaded machine glitches, with no flag set.
+        self._run("paplay", "--latency-msec=200", str(path))
+
+    def wait_for_listener(self) -> None:
+        """Return once a program records from the microphone."""
+        deadline = time.monotonic() + SECONDS
+        with self._events() as events:
+            assert events.stdout is not None
+            try:
+                while not self._run("pactl", "list", "short", "source-outputs"):
+                    assert time.monotonic() < deadline, "no program has opened the microphone"
+                    if select.select([events.stdout], [], [], 0.2)[0]:
+                        os.read(events.stdout.fileno(), 4096)
+            finally:
+                events.terminate()
+
+    def unplug(self) -> None:
+        """End the sound server, as when the microphone is pulled out."""
+        pid_file = self.folder / "runtime" / "pulse" / "pid"
+        if not pid_file.exists():
+            return
+        server = os.pidfd_open(int(pid_file.read_text()))
+        try:
+            signal.pidfd_send_signal(server, signal.SIGTERM)
+            assert select.select([server], [], [], SECONDS)[0], "PulseAudio does not end"
+        finally:
+            os.close(server)
+
+    def _start(self) -> None:
+        """Start the server; its front process returns when the server is ready."""
+        self._run(
+            "pulseaudio",
+            "-n",
+            "--daemonize=yes",
+            "--use-pid-file=yes",
+            "--exit-idle-time=300",  # should nobody be left to end it
+            "-L",
+            f"module-native-protocol-unix auth-anonymous=1 socket={self.folder}/runtime/native",
+            "-L",
+            f"module-null-sink sink_name=kws rate={RATE} channels=1 format=s16le",
+        )
+        self._run("pactl", "set-default-source", "kws.monitor")
+
+    def _events(self) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            ["pactl", "subscribe"],
+            env=dict(self.environment),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
+
+    def _run(self, *command: str) -> str:
+        done = subprocess.run(
+            command,
+            env=dict(self.environment),
+            capture_output=True,
+            text=True,
+            timeout=SECONDS,
+            check=False,
+        )
+        assert done.returncode == 0, f"{' '.join(command)}: {done.stderr.strip()}"
+        return done.stdout
+
+    def _write(self, pcm: Pcm) -> Path:
+        path = self.folder / "played.wav"
+        with wave.open(str(path), "wb") as file:
+            file.setnchannels(1)
+            file.setsampwidth(2)
+            file.setframerate(RATE)
+            file.writeframes(pcm.astype("<i2", copy=False).tobytes())
+        return path
+
+
+@pytest.fixture
+def virtual_microphone() -> Iterator[VirtualMicrophone]:
+    """A microphone of this test's own; ends what it starts."""
+    _require_programs()
+    with tempfile.TemporaryDirectory(prefix="edgekws-mic-") as name:  # short: it holds a socket
+        folder = Path(name)
+        for part in ("runtime", "home"):
+            (folder / part).mkdir(mode=0o700)
+        (folder / "home" / ".asoundrc").write_text(ASOUNDRC)
+        microphone = VirtualMicrophone(_environment(folder), folder)
+        try:
+            microphone._start()
+            yield microphone
+        finally:
+            microphone.unplug()
+
+
+def probe(*, seconds: float, seed: int) -> Pcm:
+    """Return noise without a zero in it, so that it can be found again to the sample."""
+    noise = np.random.default_rng(seed).integers(1, 8_000, int(seconds * RATE))
+    return noise.astype(np.int16)
+
+
+def _environment(folder: Path) -> dict[str, str]:
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("PULSE_", "ALSA_", "DBUS_"))}
+    return kept | {
+        "HOME": str(folder / "home"),
+        "XDG_RUNTIME_DIR": str(folder / "runtime"),
+        "PULSE_SERVER": f"unix:{folder}/runtime/native",
+    }
+
+
+def _require_programs() -> None:
+    missing = [name for name in PROGRAMS if shutil.which(name) is None]
+    if find_spec("pyaudio") is None:
+        missing.append("pyaudio (pip install 'edgekws[mic]')")
+    if not missing:
+        return
+    reason = f"missing: {', '.join(missing)}; apt install {PACKAGES}"
+    if os.environ.get("CI") or os.environ.get("EDGEKWS_REQUIRE_MICROPHONE") == "1":
+        pytest.fail(reason)
+    pytest.skip(reason)
