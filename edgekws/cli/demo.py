@@ -1,4 +1,4 @@
-"""`edgekws demo`: the whole pipe on synthesized speech, by the commands that a person would type."""
+"""`edgekws demo`: the whole pipe on synthesized speech, by the commands a person would type."""
 
 import argparse
 import json
