@@ -139,9 +139,10 @@ def decode_manifest(data: bytes, *, where: Path) -> Manifest:
             )
         manifest = msgspec.json.decode(data, type=Manifest)
         _refuse_twins(json.loads(data, object_pairs_hook=_Pairs), "$")
-    except (msgspec.DecodeError, UnicodeDecodeError, ValueError) as error:
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
+        fault = " ".join(str(error).split())
         raise BundleError(
-            f"{where}: {error}; the bundle is damaged or made by another version: export it again"
+            f"{where}: {fault}; the bundle is damaged or made by another version: export it again"
         ) from error
     return manifest
 
