@@ -48,7 +48,7 @@ def mel_filters(spec: FeatureSpec) -> NDArray[np.float64]:
     left, peak, right = hertz[:-2], hertz[1:-1], hertz[2:]
     rising = (bins - left) / (peak - left)
     falling = (right - bins) / (right - peak)
-    return np.maximum(0.0, np.minimum(rising, falling))
+    return np.asarray(np.maximum(0.0, np.minimum(rising, falling)))
 
 
 def dct_matrix(n_mels: int, n_mfcc: int) -> NDArray[np.float64]:

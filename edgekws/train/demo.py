@@ -13,7 +13,7 @@ import numpy as np
 
 from edgekws.events import Floats, Pcm
 from edgekws.specs import UNKNOWN
-from edgekws.train.dataset import BACKGROUND
+from edgekws.train.background import everyday_words
 from edgekws.train.synth import (
     SAMPLE_RATE,
     VARIANTS,
@@ -30,20 +30,18 @@ SPOKEN: Final[Mapping[str, Mapping[str, str]]] = {
 }
 """The demo's commands, and how each is said, by language."""
 
-OTHERS: Final[Mapping[str, Sequence[str]]] = {
+CLOSE: Final[Mapping[str, Sequence[str]]] = {
     "cmn": (
         *("开门", "关门", "开车", "关心", "台灯", "电灯", "红灯", "开始", "关系", "看到", "等等"),
-        *("你好", "谢谢", "再见", "今天", "明天", "现在", "我们", "可以", "没有", "什么"),
         *("今天的天气很好", "我想喝一杯水", "明天我们去公园", "他正在看电视"),
     ),
     "en": (
         *("express", "especially", "expensive", "press", "espionage", "spread", "impressive"),
-        *("coffee", "kitchen", "lights", "table", "morning", "yes", "no", "stop", "music"),
         *("a cup of tea would be nice", "what time is it now", "turn that down a little"),
     ),
     "de": ("Expresszug", "Presse", "Kaffee", "guten Morgen", "das Wetter wird besser"),
 }
-"""Other words, many of them close to a command, and sentences: all `_unknown_`."""
+"""Words that are close to a command, and sentences: `_unknown_`, as everyday words are."""
 
 SENTENCES: Final = (
     ("en", "the weather will be cloudy with some sunshine later in the week"),
@@ -61,8 +59,8 @@ STRANGERS: Final = ("m3", "f2", "Andy", "linda", "john", "steph")
 """Voices heard in the recording only."""
 
 TAKES: Final = 48
-_OTHER_TAKES: Final = 10
-_NOISE_SECONDS: Final = 20
+_CLOSE_TAKES: Final = 10
+_EVERYDAY_TAKES: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +73,11 @@ class Placed:
 
 
 def write_data(folder: Path, synthesizer: Synthesizer, *, seed: int) -> dict[str, int]:
-    """Write a folder per command, `_unknown_` and background noise; return the clips of each."""
+    """Write a folder per command and `_unknown_`; return the clips of each."""
     learned = [v for v in VARIANTS if v not in STRANGERS]
     counts: dict[str, int] = {}
     for label, texts, takes in _groups():
-        counts[label] = sum(
+        counts[label] = counts.get(label, 0) + sum(
             write_takes(
                 folder / label,
                 synthesize_words(
@@ -93,10 +91,6 @@ def write_data(folder: Path, synthesizer: Synthesizer, *, seed: int) -> dict[str
             )
             for number, language in enumerate(texts)
         )
-    rng = np.random.default_rng(seed)
-    for name, noise in _rooms(rng, _NOISE_SECONDS * SAMPLE_RATE):
-        (folder / BACKGROUND).mkdir(parents=True, exist_ok=True)
-        write_wav(folder / BACKGROUND / f"{name}.wav", noise)
     return counts
 
 
@@ -114,9 +108,8 @@ def write_recording(path: Path, synthesizer: Synthesizer, *, seed: int) -> tuple
             placed.append(Placed(label, start, start + len(pcm)))
         pieces += [pcm, _pause(rng, 1.2)]
     speech = np.concatenate([*pieces, _pause(rng, 2.0)]).astype(np.float32)
-    _, room = next(_rooms(rng, len(speech)))
-    loud = np.clip(speech * 0.6 + room.astype(np.float32) * 0.5, -32768, 32767)
-    write_wav(path, loud.astype(np.int16))
+    room = np.clip(0.6 * speech + _fan(rng, len(speech)), -32768, 32767)
+    write_wav(path, room.astype(np.int16))
     _write_truth(path.with_suffix(".csv"), placed)
     return tuple(placed)
 
@@ -150,35 +143,21 @@ def _groups() -> Iterator[tuple[str, Mapping[str, Sequence[str]], int]]:
     """Yield each label with its texts by language and the takes of each text."""
     for label, said in SPOKEN.items():
         yield label, {language: (text,) for language, text in said.items()}, TAKES // len(said)
-    yield UNKNOWN, OTHERS, _OTHER_TAKES
+    yield UNKNOWN, CLOSE, _CLOSE_TAKES
+    yield UNKNOWN, everyday_words(), _EVERYDAY_TAKES
 
 
 def _pause(rng: np.random.Generator, seconds: float) -> Pcm:
     return np.zeros(int(SAMPLE_RATE * seconds * rng.uniform(0.8, 1.2)), np.int16)
 
 
-def _rooms(rng: np.random.Generator, samples: int) -> Iterator[tuple[str, Pcm]]:
-    """Yield named noises of (samples,): a fan, rain, a humming fridge, a slow rumble."""
-    time = np.arange(samples) / SAMPLE_RATE
-    yield "fan", _level(_coloured(rng, samples, slope=1.0), 350.0)
-    yield "rain", _level(_coloured(rng, samples, slope=0.3), 500.0)
-    hum = sum(np.sin(2 * np.pi * 50 * k * time) / k for k in range(1, 9))
-    yield "fridge", _level(hum + 0.3 * _coloured(rng, samples, slope=1.0), 400.0)
-    yield "rumble", _level(_coloured(rng, samples, slope=2.0), 700.0)
-
-
-def _coloured(rng: np.random.Generator, samples: int, *, slope: float) -> Floats:
-    """Return noise of unit power, which falls by 3 dB times `slope` per octave above 30 Hz."""
+def _fan(rng: np.random.Generator, samples: int) -> Floats:
+    """Return (samples,) pink noise of an RMS of 180 on the int16 scale: a fan across the room."""
     spectrum = np.fft.rfft(rng.standard_normal(samples))
     hz = np.fft.rfftfreq(samples, 1 / SAMPLE_RATE)
-    x = np.fft.irfft(spectrum * np.maximum(hz, 30.0) ** (-slope / 2), samples)
-    unit: Floats = (x / x.std()).astype(np.float32)
-    return unit
-
-
-def _level(x: Floats, rms: float) -> Pcm:
-    pcm: Pcm = np.clip(x * (rms / x.std()), -32768, 32767).astype(np.int16)
-    return pcm
+    x = np.fft.irfft(spectrum / np.sqrt(np.maximum(hz, 30.0)), samples)
+    fan: Floats = (x * (180.0 / x.std())).astype(np.float32)
+    return fan
 
 
 def _write_truth(path: Path, placed: Sequence[Placed]) -> None:

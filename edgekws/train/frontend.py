@@ -1,4 +1,4 @@
-"""The batched torch twin of `features.frontend`, for training speed; a parity test holds it there."""
+"""The batched torch twin of `features.frontend`, for training speed, held to it by a test."""
 
 import torch
 from torch import Tensor

@@ -34,7 +34,7 @@ class CausalConv(nn.Module):
         return (1, self.conv.in_channels, self.history)
 
     def forward(self, x: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
-        """Take (batch, channels_in, frames) and the state; return (batch, channels_out, n) and it."""
+        """Take (batch, channels_in, frames) and the state; give (batch, channels_out, n) and it."""
         x = torch.cat((state, x), dim=2)  # (b, c, history + frames)
         state = x[:, :, x.shape[2] - self.history :]
         y = self.norm(self.conv(x))

@@ -4,7 +4,8 @@ The shape follows MatchboxNet (Majumdar and Ginsburg 2020): a strided stem, bloc
 pointwise convolutions with a residual path, one pooled embedding, one linear layer.
 """
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -81,12 +82,15 @@ class SeparableBlock(nn.Module):
         )
         self.residual = channels_in == stage.channels and stride == 1
 
-    def forward(self, x: Tensor, states: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
+    def layers(self) -> list[tuple[CausalConv, Pointwise]]:
+        """Return the depthwise and pointwise layers in pairs, first one first."""
+        pairs = zip(self.depthwise, self.pointwise, strict=True)
+        return [(cast(CausalConv, d), cast(Pointwise, p)) for d, p in pairs]
+
+    def forward(self, x: Tensor, states: Sequence[Tensor]) -> tuple[Tensor, list[Tensor]]:
         """Take (batch, channels_in, frames) and a state per depthwise layer; give both back."""
         y, after = x, []
-        for depthwise, pointwise, state in zip(
-            self.depthwise, self.pointwise, states, strict=True
-        ):
+        for (depthwise, pointwise), state in zip(self.layers(), states, strict=True):
             y, state = depthwise(y, state)
             after.append(state)
             y = pointwise(y)
@@ -117,8 +121,12 @@ class StreamingTcn(nn.Module):
 
     def state_shapes(self) -> list[tuple[int, int, int]]:
         """Return the state shapes of one stream, in the order of `forward`."""
-        depthwise = [layer.state_shape() for block in self.blocks for layer in block.depthwise]
+        depthwise = [d.state_shape() for block in self.stack() for d, _ in block.layers()]
         return [self.stem.state_shape(), *depthwise, self.pool.state_shape()]
+
+    def stack(self) -> list[SeparableBlock]:
+        """Return the residual blocks, first one first."""
+        return [cast(SeparableBlock, block) for block in self.blocks]
 
     def zero_states(self, batch: int = 1) -> States:
         """Return the states of `batch` streams at their start."""
@@ -129,15 +137,15 @@ class StreamingTcn(nn.Module):
         """Return pooled embeddings (batch, rows, 2 * embedding) of (batch, frames, n_features)."""
         y, stem_state = self.stem(x.transpose(1, 2), states[0])
         after, used = [stem_state], 1
-        for block in self.blocks:
+        for block in self.stack():
             count = len(block.depthwise)
-            y, block_states = block(y, list(states[used : used + count]))
+            y, block_states = block(y, states[used : used + count])
             after, used = after + block_states, used + count
         pooled, pool_state = self.pool(self.embed(y), states[used])
         return pooled.transpose(1, 2), (*after, pool_state)
 
     def forward(self, x: Tensor, states: States) -> tuple[Tensor, States]:
-        """Take normalized features (batch, frames, n_features); return logits (batch, rows, labels)."""
+        """Take normalized (batch, frames, n_features); return logits (batch, rows, labels)."""
         pooled, after = self.embeddings(x, states)
         return self.head(self.dropout(pooled)), after
 
@@ -149,8 +157,8 @@ class StreamingTcn(nn.Module):
         """Return parameters and multiply-accumulates per row of scores."""
         rows = self.config.frames_per_score // self.config.stem_stride
         macs = self.stem.macs_per_output() * rows
-        for block in self.blocks:
-            for depthwise, pointwise in zip(block.depthwise, block.pointwise, strict=True):
+        for block in self.stack():
+            for depthwise, pointwise in block.layers():
                 rows //= depthwise.conv.stride[0]
                 macs += rows * (depthwise.macs_per_output() + pointwise.macs_per_output())
         macs += self.embed.macs_per_output() + self.head.weight.numel()

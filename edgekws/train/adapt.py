@@ -1,0 +1,257 @@
+"""The story of a training run: recipe, recordings, net, training, report, run folder."""
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import torch
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from edgekws.errors import RunError
+from edgekws.events import Floats, Pcm
+from edgekws.runtime.figures import clip_report
+from edgekws.specs import MFCC_40, RESERVED_LABELS, SILENCE, UNKNOWN, FeatureSpec
+from edgekws.train import augment
+from edgekws.train.batches import ExampleStream, Window
+from edgekws.train.dataset import Corpus, Folders
+from edgekws.train.evaluate import Normalizer, clip_logits
+from edgekws.train.frontend import TorchFrontend
+from edgekws.train.gather import gather
+from edgekws.train.loop import Trainer, Validation
+from edgekws.train.nets import StreamingTcn
+from edgekws.train.pretrained import Base, load_base, new_head
+from edgekws.train.progress import Reporter
+from edgekws.train.recipe import Recipe, load_recipe
+from edgekws.train.run import (
+    RUN_FILE,
+    LabelFigures,
+    Report,
+    Run,
+    RunSource,
+    save_run,
+    write_aside,
+)
+from edgekws.train.stream import lay_stream, save_stream
+
+CALIBRATION_CLIPS: Final = 256
+NORMALIZATION_BATCHES: Final = 24
+SILENCE_LEVEL_DB: Final = (-40.0, 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Adaptation:
+    """What the command line asks for."""
+
+    recipe: Path
+    folders: Folders
+    out: Path
+    overwrite: bool = False
+    threads: int = 2
+
+
+def adapt(task: Adaptation, reporter: Reporter) -> Run:
+    """Train by a recipe and leave a finished run in `task.out`.
+
+    Interrupted at any moment, the same call goes on from the last whole epoch. Raises ConfigError,
+    DataError, MissingExtraError, and RunError where `out` holds a finished run already.
+    """
+    recipe, sha256 = load_recipe(task.recipe)
+    _prepare_folder(task)
+    torch.set_num_threads(task.threads)
+    torch.manual_seed(recipe.seed)
+    base = load_base(recipe.base) if recipe.base else None
+    spec = base.run.features if base else MFCC_40
+    corpus = gather(task.folders, recipe, reporter, sample_rate=spec.sample_rate)
+    net, features = _net(recipe, base, corpus, spec)
+    validation = validation_clips(corpus, recipe, net, spec)
+    reporter.say(_summary(corpus, validation))
+    trainer = Trainer(net, features, corpus, validation, recipe, sha256, task.out, reporter)
+    best = trainer.run()
+    report = build_report(best, features, corpus, validation)
+    _save_audio(task.out, corpus, recipe, features, validation)
+    run = _run(recipe, sha256, base, features, best, report, corpus, task.folders)
+    save_run(task.out, run, best)
+    write_aside(task.out / "recipe.toml", task.recipe.read_bytes())
+    (task.out / "checkpoint.safetensors").unlink(missing_ok=True)
+    return run
+
+
+def validation_clips(
+    corpus: Corpus, recipe: Recipe, net: StreamingTcn, spec: FeatureSpec
+) -> Validation:
+    """Return held-out clips of one length: every command clip, as many others and as much noise.
+
+    `_unknown_` and `_silence_` get the mean count of a command's clips, at least ten.
+    """
+    rng = np.random.default_rng([recipe.seed, 3])
+    length = clip_samples(net, spec)
+    held = corpus.of("validation")
+    commands = [clip for clip in held if clip.label not in RESERVED_LABELS]
+    others = [clip for clip in held if clip.label == UNKNOWN]
+    count = max(10, len(commands) // max(1, len(corpus.labels) - len(RESERVED_LABELS)))
+    picks = rng.permutation(len(others))[:count]
+    chosen = commands + [others[i] for i in picks]
+    pcm = [augment.centre(clip.pcm, length) for clip in chosen]
+    classes = [corpus.labels.index(clip.label) for clip in chosen]
+    pcm += _noise_clips(corpus, count, length, rng)
+    classes += [corpus.labels.index(SILENCE)] * (len(pcm) - len(classes))
+    return Validation(np.stack(pcm), np.array(classes, np.int64))
+
+
+def clip_samples(net: StreamingTcn, spec: FeatureSpec) -> int:
+    """Return the length of held-out clips: a second, or the net's window where that is longer."""
+    return max(spec.sample_rate, spec.samples(net.config.window_frames))
+
+
+def build_report(
+    net: StreamingTcn, features: Normalizer, corpus: Corpus, validation: Validation
+) -> Report:
+    """Return the figures of the net over the validation clips."""
+    decided = clip_logits(net, features, validation.pcm).argmax(axis=1)
+    names = corpus.labels
+    figures = clip_report(
+        [names[i] for i in validation.classes], [names[i] for i in decided], names
+    )
+    return Report(
+        accuracy=figures.accuracy,
+        macro_f1=figures.macro_f1,
+        clips=figures.clips,
+        split="speaker-disjoint" if corpus.speaker_disjoint else "clip-disjoint",
+        labels=names,
+        per_label={
+            label: LabelFigures(precision=f.precision, recall=f.recall, f1=f.f1, clips=f.clips)
+            for label, f in figures.per_label.items()
+        },
+        confusion=tuple(tuple(figures.confusion[a][b] for b in names) for a in names),
+    )
+
+
+def _prepare_folder(task: Adaptation) -> None:
+    if (task.out / RUN_FILE).exists():
+        if not task.overwrite:
+            raise RunError(
+                f"{task.out}: holds a finished run; name another --out, or add --overwrite"
+            )
+        (task.out / RUN_FILE).unlink()
+        (task.out / "training.jsonl").unlink(missing_ok=True)
+    task.out.mkdir(parents=True, exist_ok=True)
+
+
+def _net(
+    recipe: Recipe, base: Base | None, corpus: Corpus, spec: FeatureSpec
+) -> tuple[StreamingTcn, Normalizer]:
+    """Return the net to train and what feeds it; a base brings its normalization along."""
+    frontend = TorchFrontend(spec)
+    if base is not None:
+        mean, scale = torch.tensor(base.run.mean), torch.tensor(base.run.scale)
+        return new_head(base, corpus.labels), Normalizer(frontend, mean, scale)
+    assert recipe.net is not None  # the recipe has one or the other
+    net = StreamingTcn(recipe.net, len(corpus.labels))
+    mean, scale = _measure(frontend, corpus, recipe, net)
+    return net, Normalizer(frontend, mean, scale)
+
+
+def _measure(
+    frontend: TorchFrontend, corpus: Corpus, recipe: Recipe, net: StreamingTcn
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the mean and 1 / deviation of every coefficient over augmented training audio."""
+    stream = ExampleStream(corpus, recipe, _window(net, frontend.spec), epoch=1_000_000)
+    rows = [
+        frontend(audio).flatten(0, 1)
+        for _, (audio, _) in zip(range(NORMALIZATION_BATCHES), stream, strict=False)
+    ]
+    together = torch.cat(rows)  # (frames, n_mfcc)
+    return together.mean(0), 1.0 / together.std(0)
+
+
+def _window(net: StreamingTcn, spec: FeatureSpec) -> Window:
+    return Window(net.config.window_frames, spec)
+
+
+def _noise_clips(corpus: Corpus, count: int, length: int, rng: Generator) -> list[Pcm]:
+    noise = corpus.noise_of("validation")
+    clips = []
+    for _ in range(count):
+        gain = np.float32(10.0 ** (rng.uniform(*SILENCE_LEVEL_DB) / 20.0))
+        clips.append(augment.to_scale(augment.noise_segment(noise, length, rng) * gain))
+    return [clip.astype(np.int16) for clip in clips]
+
+
+def _save_audio(
+    out: Path, corpus: Corpus, recipe: Recipe, features: Normalizer, validation: Validation
+) -> None:
+    """Write what `export` calibrates, proves and tunes with."""
+    spec = features.frontend.spec
+    length = validation.pcm.shape[1]
+    _save_arrays(out / "heldout.npz", pcm=validation.pcm, labels=validation.classes)
+    frames = spec.frames(length)
+    stream = ExampleStream(corpus, recipe, Window(frames, spec), epoch=2_000_000)
+    clips: list[Floats] = []
+    while len(clips) < CALIBRATION_CLIPS:
+        clips += [row for audio, _ in stream for row in audio.numpy()[:, -spec.samples(frames) :]]
+    _save_arrays(out / "calibration.npz", pcm=np.stack(clips[:CALIBRATION_CLIPS]).astype(np.int16))
+    minutes = recipe.stream.minutes
+    laid = lay_stream(corpus, minutes=minutes, seed=recipe.seed, sample_rate=spec.sample_rate)
+    save_stream(out / "stream.npz", laid)
+
+
+def _save_arrays(path: Path, *, pcm: Pcm, labels: NDArray[np.int64] | None = None) -> None:
+    content = io.BytesIO()
+    if labels is None:
+        np.savez(content, pcm=pcm)
+    else:
+        np.savez(content, pcm=pcm, labels=labels)
+    write_aside(path, content.getvalue())
+
+
+def _run(
+    recipe: Recipe,
+    sha256: str,
+    base: Base | None,
+    features: Normalizer,
+    net: StreamingTcn,
+    report: Report,
+    corpus: Corpus,
+    folders: Folders,
+) -> Run:
+    origin = base.run if base else None
+    return Run(
+        schema=1,
+        name=recipe.name,
+        version=recipe.version,
+        labels=corpus.labels,
+        features=features.frontend.spec,
+        mean=tuple(features.mean.tolist()),
+        scale=tuple(features.scale.tolist()),
+        net=net.config,
+        recipe_sha256=sha256,
+        base=RunSource(
+            name=f"{origin.name} {origin.version}" if origin else "none: trained from scratch",
+            licence="Apache-2.0",
+            url="",
+        ),
+        data=(*_sources(recipe, folders), *(origin.data if origin else ())),
+        split=report.split,
+        report=report,
+        false_accepts_per_hour_budget=recipe.stream.false_accepts_per_hour,
+        triggers={},
+        stream_metrics=(),
+    )
+
+
+def _sources(recipe: Recipe, folders: Folders) -> Sequence[RunSource]:
+    stated = [RunSource(name=s.name, licence=s.licence, url=s.url) for s in recipe.sources]
+    own = RunSource(name=f"recordings in {folders.data.name}", licence="not stated", url="")
+    return stated or [own]
+
+
+def _summary(corpus: Corpus, validation: Validation) -> str:
+    how = "speaker-disjoint" if corpus.speaker_disjoint else "clip-disjoint (no speaker names)"
+    return (
+        f"{len(corpus.of('training'))} clips to learn {len(corpus.labels)} labels from, "
+        f"{len(validation.classes)} to check with; the split is {how}"
+    )

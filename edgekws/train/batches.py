@@ -1,0 +1,155 @@
+"""Training batches drawn without end from a corpus, and validation clips cut to one length."""
+
+import signal
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.random import Generator
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import DataLoader, IterableDataset
+
+from edgekws.events import Floats, Pcm
+from edgekws.specs import SILENCE, UNKNOWN, FeatureSpec
+from edgekws.train import augment
+from edgekws.train.dataset import Clip, Corpus
+from edgekws.train.recipe import Recipe
+
+ONE_LABEL_SECONDS = 1.5  # a clip longer than this is continuous speech: any part of it will do
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The part of audio that one example is about: frames of context, and samples at the end."""
+
+    frames: int
+    spec: FeatureSpec
+
+    def samples(self, lead_frames: int) -> int:
+        """Return the samples of an example with so many frames before the window."""
+        return self.spec.samples(self.frames + lead_frames)
+
+
+class ExampleStream(IterableDataset[tuple[Tensor, Tensor]]):
+    """One epoch of batches: audio (batch, samples) on the int16 scale, classes (batch,)."""
+
+    def __init__(self, corpus: Corpus, recipe: Recipe, window: Window, *, epoch: int) -> None:
+        self.corpus, self.recipe, self.window, self.epoch = corpus, recipe, window, epoch
+        self.clips = corpus.of("training")
+        self.noise = corpus.noise_of("training")
+        self.weights = class_weights(self.clips, recipe)
+        self.classes = {label: i for i, label in enumerate(corpus.labels)}
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        rng = np.random.default_rng([self.recipe.seed, self.epoch])
+        for _ in range(self.batches()):
+            audio, classes = self._batch(rng)
+            yield torch.from_numpy(audio), torch.from_numpy(classes)
+
+    def batches(self) -> int:
+        """Return the batches of an epoch."""
+        wanted = self.recipe.data.examples_per_epoch
+        examples = wanted or min(32_000, max(1_000, 4 * len(self.clips)))
+        return max(1, examples // self.recipe.optimizer.batch)
+
+    def _batch(self, rng: Generator) -> tuple[Floats, NDArray[np.int64]]:
+        size = self.recipe.optimizer.batch
+        lead = int(rng.choice(self.recipe.augment.lead_frames))
+        silent = rng.random(size) < self.recipe.data.silence_fraction
+        picks = rng.choice(len(self.clips), size=size, p=self.weights)
+        rows, classes = [], []
+        for pick, is_silent in zip(picks, silent, strict=True):
+            clip = None if is_silent else self.clips[pick]
+            rows.append(self._example(clip, lead, rng))
+            classes.append(self.classes[clip.label if clip else SILENCE])
+        return np.stack(rows), np.array(classes, np.int64)
+
+    def _example(self, clip: Clip | None, lead_frames: int, rng: Generator) -> Floats:
+        length = self.window.samples(lead_frames)
+        if clip is None:
+            return augment.to_scale(self._silence(length, rng))
+        audio, power = self._speech(clip, length, lead_frames, rng)
+        if rng.random() < self.recipe.augment.noise_probability:
+            snr = rng.uniform(*self.recipe.augment.snr_db)
+            noise = augment.noise_segment(self.noise, length, rng)
+            audio = augment.mix(audio, noise, snr, speech_power=power)
+        return augment.to_scale(audio * _gain(rng, *self.recipe.augment.gain_db))
+
+    def _silence(self, length: int, rng: Generator) -> Floats:
+        noise = augment.noise_segment(self.noise, length, rng)
+        if rng.random() < 0.3:
+            noise = noise + augment.noise_segment(self.noise, length, rng) * _gain(rng, -20, 0)
+        return noise * _gain(rng, -50.0, 6.0)
+
+    def _speech(
+        self, clip: Clip, length: int, lead_frames: int, rng: Generator
+    ) -> tuple[Floats, float]:
+        """Return a clip laid at the end of (length,) samples, and its power."""
+        recipe = self.recipe.augment
+        pcm = self._varied(clip, rng)
+        body = self.window.samples(0)
+        if clip.label == UNKNOWN and len(pcm) > ONE_LABEL_SECONDS * self.window.spec.sample_rate:
+            start = int(rng.integers(0, max(1, len(pcm) - length)))
+            audio = augment.place(pcm, length, -start)
+        else:
+            slack = len(pcm) - body
+            start = augment.focus(pcm, body) if slack > body // 8 else slack // 2
+            shift = int(rng.integers(-recipe.shift_samples, recipe.shift_samples + 1))
+            audio = augment.place(pcm, length, length - body - start + shift)
+        power = float(np.mean(audio[-body:] ** 2))
+        if lead_frames and rng.random() < 0.5:
+            other = self.clips[rng.integers(len(self.clips))].pcm
+            before = length - body - recipe.shift_samples
+            if before > 0:
+                audio[:before] += augment.place(other[-before:], before, 0) * _gain(rng, -12, 6)
+        if rng.random() < recipe.reverb_probability:
+            seconds = rng.uniform(*recipe.reverb_seconds)
+            rate = self.window.spec.sample_rate
+            audio = augment.reverberate(audio, seconds, rng, sample_rate=rate)
+        return audio, power
+
+    def _varied(self, clip: Clip, rng: Generator) -> Pcm:
+        if rng.random() >= self.recipe.augment.speed_probability:
+            return clip.pcm
+        return augment.change_speed(clip.pcm, rng.uniform(*self.recipe.augment.speed))
+
+
+def class_weights(clips: list[Clip], recipe: Recipe) -> NDArray[np.float64]:
+    """Return the probability of each clip: groups balanced, `_unknown_` at its fraction."""
+    groups: dict[tuple[bool, str], float] = {}
+    lengths = [max(1.0, len(clip.pcm) / 16_000) for clip in clips]
+    keys = [(clip.label == UNKNOWN, clip.group) for clip in clips]
+    for key, length in zip(keys, lengths, strict=True):
+        groups[key] = groups.get(key, 0.0) + length
+    power = recipe.data.balance
+    weights = np.array(
+        [n / groups[k] * groups[k] ** power for k, n in zip(keys, lengths, strict=True)]
+    )
+    unknown = np.array([is_unknown for is_unknown, _ in keys])
+    share = recipe.data.unknown_fraction if unknown.any() and not unknown.all() else 0.0
+    for mask, part in ((unknown, share), (~unknown, 1.0 - share)):
+        if mask.any():
+            weights[mask] *= part / weights[mask].sum()
+    return np.asarray(weights / weights.sum())
+
+
+def loader(stream: ExampleStream, *, workers: int) -> DataLoader[tuple[Tensor, Tensor]]:
+    """Return the stream behind one background worker, or none; the draws are the same."""
+    count = min(workers, 1)  # one worker keeps the draws independent of the machine
+    return DataLoader(
+        stream,
+        batch_size=None,
+        num_workers=count,
+        prefetch_factor=8 if count else None,
+        worker_init_fn=_leave_interrupts_to_the_parent,
+    )
+
+
+def _leave_interrupts_to_the_parent(_worker: int) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _gain(rng: Generator, low_db: float, high_db: float) -> np.float32:
+    return np.float32(10.0 ** (rng.uniform(low_db, high_db) / 20.0))

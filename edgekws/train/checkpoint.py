@@ -1,0 +1,83 @@
+"""Training state in one safetensors file, so that an interrupted run goes on where it was."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor, nn
+
+from edgekws.errors import RunError
+from edgekws.train.run import write_aside
+
+
+class Progress(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How far a run is: epochs are counted over all phases; `best_loss` is on validation."""
+
+    recipe_sha256: str
+    epochs_done: int
+    phase: int
+    best_epoch: int
+    best_loss: float
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A run's state: tensors under "net.", "average.", "best." and "optimizer." prefixes."""
+
+    progress: Progress
+    tensors: Mapping[str, Tensor]
+
+    def part(self, prefix: str) -> dict[str, Tensor]:
+        """Return the tensors of one prefix, without it."""
+        start = f"{prefix}."
+        return {k.removeprefix(start): v for k, v in self.tensors.items() if k.startswith(start)}
+
+
+def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
+    """Write a checkpoint atomically."""
+    meta = {"progress": msgspec.json.encode(checkpoint.progress).decode()}
+    tensors = {name: tensor.contiguous() for name, tensor in checkpoint.tensors.items()}
+    write_aside(path, save(tensors, metadata=meta))
+
+
+def load_checkpoint(path: Path) -> Checkpoint | None:
+    """Read a checkpoint; None where there is none; RunError where it cannot be read."""
+    if not path.exists():
+        return None
+    try:
+        with safe_open(path, framework="pt") as file:
+            progress = msgspec.json.decode((file.metadata() or {})["progress"], type=Progress)
+            return Checkpoint(progress, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118)
+    except (OSError, SafetensorError, KeyError, msgspec.DecodeError) as fault:
+        raise RunError(
+            f"{path}: not a usable checkpoint ({fault}); delete it to start over"
+        ) from fault
+
+
+def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """Return an optimizer's moments as flat named tensors."""
+    state = optimizer.state_dict()["state"]
+    return {
+        f"{index}.{name}": torch.as_tensor(value).clone()
+        for index, moments in state.items()
+        for name, value in moments.items()
+    }
+
+
+def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
+    """Put back what `optimizer_tensors` gave."""
+    whole = optimizer.state_dict()
+    state: dict[int, dict[str, Tensor]] = {}
+    for key, tensor in tensors.items():
+        index, _, name = key.partition(".")
+        state.setdefault(int(index), {})[name] = tensor
+    optimizer.load_state_dict({**whole, "state": state})
+
+
+def state_copy(module: nn.Module) -> dict[str, Tensor]:
+    """Return a detached copy of a module's parameters and buffers."""
+    return {name: tensor.detach().clone() for name, tensor in module.state_dict().items()}

@@ -1,0 +1,270 @@
+"""The training loop: phases of epochs, averaged weights, validation, checkpoints that survive."""
+
+import copy
+import json
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from edgekws.train.augment import mask_spectrum
+from edgekws.train.batches import ExampleStream, Window, loader
+from edgekws.train.checkpoint import (
+    Checkpoint,
+    Progress,
+    load_checkpoint,
+    optimizer_tensors,
+    restore_optimizer,
+    save_checkpoint,
+    state_copy,
+)
+from edgekws.train.dataset import Corpus
+from edgekws.train.evaluate import Normalizer, clip_logits
+from edgekws.train.nets import StreamingTcn
+from edgekws.train.progress import Reporter
+from edgekws.train.recipe import PhaseRecipe, Recipe
+
+SCORED_ROWS = 2  # rows at the end of an example whose window holds the clip
+
+
+@dataclass(frozen=True, slots=True)
+class Validation:
+    """Clips of one length and their classes: (clips, samples) int16 and (clips,) int64."""
+
+    pcm: NDArray[np.int16]
+    classes: NDArray[np.int64]
+
+
+@dataclass(slots=True)
+class EpochFigures:
+    """One line of the training log."""
+
+    epoch: int
+    phase: int
+    training_loss: float
+    validation_loss: float
+    validation_accuracy: float
+    learning_rate: float
+    seconds: float
+
+
+@dataclass
+class Trainer:
+    """Everything one run carries from epoch to epoch."""
+
+    net: StreamingTcn
+    features: Normalizer
+    corpus: Corpus
+    validation: Validation
+    recipe: Recipe
+    recipe_sha256: str
+    folder: Path
+    reporter: Reporter
+    workers: int = 1
+    progress: Progress = field(init=False)
+    average: StreamingTcn = field(init=False)
+    best: dict[str, Tensor] = field(init=False)
+    steps: int = 0
+
+    def __post_init__(self) -> None:
+        self.progress = Progress(self.recipe_sha256, 0, 0, 0, math.inf)
+        self.average = copy.deepcopy(self.net).eval()
+        self.best = state_copy(self.average)
+
+    def run(self) -> StreamingTcn:
+        """Train all phases, from the checkpoint if there is one; return the best averaged net."""
+        held = load_checkpoint(self.folder / "checkpoint.safetensors")
+        if held is not None and held.progress.recipe_sha256 == self.recipe_sha256:
+            self._restore(held)
+            self.reporter.say(f"going on after epoch {self.progress.epochs_done}")
+        else:
+            held = None
+        first = 0
+        for number, phase in enumerate(self.recipe.phases):
+            if number >= self.progress.phase and self.progress.epochs_done < first + phase.epochs:
+                self._run_phase(number, phase, first, held)
+                held = None
+            first += phase.epochs
+        self.average.load_state_dict(self.best)
+        return self.average.eval()
+
+    def _run_phase(
+        self, number: int, phase: PhaseRecipe, first: int, held: Checkpoint | None
+    ) -> None:
+        optimizer = build_optimizer(self.net, phase, self.recipe)
+        if held is not None and held.progress.phase == number:
+            restore_optimizer(optimizer, held.part("optimizer"))
+        elif number:
+            self.net.load_state_dict(self.best)
+            self.average.load_state_dict(self.best)
+        for epoch in range(max(first, self.progress.epochs_done), first + phase.epochs):
+            figures = self._run_epoch(epoch, number, first, optimizer)
+            self._keep(figures, optimizer)
+            self.reporter.epoch(figures, self.progress.best_epoch)
+            patience = self.recipe.optimizer.patience
+            if patience and epoch - max(self.progress.best_epoch, first) >= patience:
+                break
+        self.progress = Progress(
+            self.recipe_sha256,
+            first + phase.epochs,
+            number + 1,
+            self.progress.best_epoch,
+            self.progress.best_loss,
+        )
+
+    def _run_epoch(
+        self, epoch: int, number: int, first: int, optimizer: torch.optim.Optimizer
+    ) -> EpochFigures:
+        began, phase = time.monotonic(), self.recipe.phases[number]
+        stream = ExampleStream(
+            self.corpus,
+            self.recipe,
+            Window(self._frames(), self.features.frontend.spec),
+            epoch=epoch,
+        )
+        batches = stream.batches()
+        generator = torch.Generator().manual_seed(self.recipe.seed * 100_003 + epoch)
+        torch.manual_seed(self.recipe.seed * 100_003 + epoch)
+        training_mode(self.net, phase)
+        self.steps = epoch * batches
+        total, rate = 0.0, 0.0
+        for step, (audio, classes) in enumerate(loader(stream, workers=self.workers)):
+            rate = set_rate(optimizer, phase, (epoch - first) * batches + step, batches)
+            total += self._learn(audio, classes, optimizer, generator)
+            self.reporter.batch(epoch, step + 1, batches, total / (step + 1))
+        loss, accuracy = validate(self.average, self.features, self.validation)
+        seconds = round(time.monotonic() - began, 1)
+        return EpochFigures(epoch + 1, number + 1, total / batches, loss, accuracy, rate, seconds)
+
+    def _frames(self) -> int:
+        return self.net.config.window_frames
+
+    def _learn(
+        self,
+        audio: Tensor,
+        classes: Tensor,
+        optimizer: torch.optim.Optimizer,
+        generator: torch.Generator,
+    ) -> float:
+        recipe = self.recipe
+        with torch.no_grad():
+            masked = mask_spectrum(self.features.frontend.log_mel(audio), recipe.augment, generator)
+            x = self.features.normalized(self.features.frontend.cepstra(masked))
+        x = x[:, : x.shape[1] - x.shape[1] % self.net.config.frames_per_score]
+        logits, _ = self.net(x, self.net.zero_states(len(x)))  # (batch, rows, labels)
+        rows = logits[:, -SCORED_ROWS:].flatten(0, 1)
+        loss = nn.functional.cross_entropy(
+            rows,
+            classes.repeat_interleave(SCORED_ROWS),
+            label_smoothing=recipe.optimizer.label_smoothing,
+        )
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(self.net.parameters(), recipe.optimizer.gradient_norm)
+        optimizer.step()
+        self.steps += 1
+        warm = (1 + self.steps) / (10 + self.steps)  # the first weights are soon forgotten
+        update_average(self.average, self.net, min(recipe.optimizer.average_decay, warm))
+        return float(loss.detach())
+
+    def _keep(self, figures: EpochFigures, optimizer: torch.optim.Optimizer) -> None:
+        better = figures.validation_loss < self.progress.best_loss
+        if better:
+            self.best = state_copy(self.average)
+        self.progress = Progress(
+            self.recipe_sha256,
+            figures.epoch,
+            figures.phase - 1,
+            figures.epoch if better else self.progress.best_epoch,
+            min(figures.validation_loss, self.progress.best_loss),
+        )
+        save_checkpoint(
+            self.folder / "checkpoint.safetensors",
+            Checkpoint(self.progress, dict(self._tensors(optimizer))),
+        )
+        with (self.folder / "training.jsonl").open("a") as log:
+            log.write(json.dumps({f: getattr(figures, f) for f in figures.__slots__}) + "\n")
+
+    def _tensors(self, optimizer: torch.optim.Optimizer) -> Iterator[tuple[str, Tensor]]:
+        parts = {
+            "net": state_copy(self.net),
+            "average": state_copy(self.average),
+            "best": self.best,
+            "optimizer": optimizer_tensors(optimizer),
+        }
+        for part, tensors in parts.items():
+            yield from ((f"{part}.{name}", tensor) for name, tensor in tensors.items())
+
+    def _restore(self, held: Checkpoint) -> None:
+        self.net.load_state_dict(held.part("net"))
+        self.average.load_state_dict(held.part("average"))
+        self.best = held.part("best")
+        self.progress = held.progress
+
+
+def build_optimizer(net: StreamingTcn, phase: PhaseRecipe, recipe: Recipe) -> torch.optim.Optimizer:
+    """Return AdamW over the head and, where it is not frozen, the backbone; no decay on vectors."""
+    groups = []
+    for module, rate in (
+        (net.head, phase.head_rate),
+        *((m, phase.backbone_rate) for m in net.backbone()),
+    ):
+        for parameter in module.parameters():
+            parameter.requires_grad_(rate > 0)
+        for matrices in (True, False):
+            chosen = [p for p in module.parameters() if (p.ndim > 1) == matrices and rate > 0]
+            decay = recipe.optimizer.weight_decay if matrices else 0.0
+            if chosen:
+                groups.append({"params": chosen, "lr": rate, "peak": rate, "weight_decay": decay})
+    return torch.optim.AdamW(groups)
+
+
+def set_rate(
+    optimizer: torch.optim.Optimizer, phase: PhaseRecipe, step: int, batches: int
+) -> float:
+    """Set every group's rate: linear warm-up, then a cosine to zero; return the first group's."""
+    total = phase.epochs * batches
+    warm = max(1, int(total * phase.warmup_fraction))
+    factor = (
+        (step + 1) / warm
+        if step < warm
+        else 0.5 * (1.0 + math.cos(math.pi * (step - warm) / max(1, total - warm)))
+    )
+    for group in optimizer.param_groups:
+        group["lr"] = group["peak"] * factor
+    return float(optimizer.param_groups[0]["lr"])
+
+
+def training_mode(net: StreamingTcn, phase: PhaseRecipe) -> None:
+    """Switch to training; a frozen backbone keeps its batch statistics."""
+    net.train()
+    if phase.backbone_rate == 0:
+        for module in net.backbone():
+            module.eval()
+
+
+@torch.no_grad()
+def update_average(average: nn.Module, net: nn.Module, decay: float) -> None:
+    """Move the averaged weights and statistics a little towards the trained ones."""
+    new = net.state_dict()
+    for name, held in average.state_dict().items():
+        if held.is_floating_point():
+            held.lerp_(new[name], 1.0 - decay)
+        else:
+            held.copy_(new[name])
+
+
+def validate(
+    net: StreamingTcn, features: Normalizer, validation: Validation
+) -> tuple[float, float]:
+    """Return the mean cross-entropy and the accuracy over the validation clips."""
+    logits = torch.from_numpy(clip_logits(net, features, validation.pcm))
+    classes = torch.from_numpy(validation.classes)
+    loss = nn.functional.cross_entropy(logits, classes)
+    return float(loss), float((logits.argmax(1) == classes).float().mean())

@@ -1,0 +1,59 @@
+"""What a person sees of a long run: a bar on a terminal, one line per epoch everywhere."""
+
+import sys
+import time
+from typing import Protocol, TextIO
+
+
+class EpochLine(Protocol):
+    """The figures that an epoch's line shows."""
+
+    epoch: int
+    training_loss: float
+    validation_loss: float
+    validation_accuracy: float
+    seconds: float
+
+
+class Reporter:
+    """Writes to one text stream, stderr unless told; the bar moves at most five times a second."""
+
+    def __init__(self, epochs: int, out: TextIO | None = None) -> None:
+        self.epochs = epochs
+        self.out = out or sys.stderr
+        self.live = self.out.isatty()
+        self._shown = 0.0
+
+    def say(self, text: str) -> None:
+        """Write one line."""
+        self._line(text)
+
+    def batch(self, epoch: int, done: int, total: int, loss: float) -> None:
+        """Move the bar."""
+        self._bar(f"epoch {epoch + 1}/{self.epochs}", done, total, f"loss {loss:.3f}")
+
+    def reading(self, done: int, total: int) -> None:
+        """Move the bar of files read."""
+        self._bar("reading", done, total, "recordings")
+
+    def epoch(self, figures: EpochLine, best_epoch: int) -> None:
+        """Write the line of an epoch."""
+        mark = " *" if figures.epoch == best_epoch else ""
+        self._line(
+            f"epoch {figures.epoch}/{self.epochs}: loss {figures.training_loss:.3f}, validation "
+            f"loss {figures.validation_loss:.3f}, accuracy {figures.validation_accuracy:.2%} "
+            f"({figures.seconds:.0f} s){mark}"
+        )
+
+    def _bar(self, name: str, done: int, total: int, note: str) -> None:
+        now = time.monotonic()
+        if not self.live or (now - self._shown < 0.2 and done < total):
+            return
+        self._shown = now
+        filled = 30 * done // max(1, total)
+        self.out.write(f"\r{name} [{'#' * filled:<30}] {done}/{total} {note}\x1b[K")
+        self.out.flush()
+
+    def _line(self, text: str) -> None:
+        self.out.write(f"\r{text}\x1b[K\n" if self.live else f"{text}\n")
+        self.out.flush()

@@ -1,0 +1,125 @@
+"""Thresholds chosen, not guessed: the device's own trigger over a long stream and a budget."""
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgekws.bundle.manifest import StreamMetrics
+from edgekws.events import Detection, Floats
+from edgekws.runtime.evaluate import TOLERANCE_SECONDS, Matches, Truth, match_detections
+from edgekws.runtime.trigger import Trigger
+from edgekws.specs import ModelSpec, TriggerSpec
+from edgekws.train.stream import Stream
+
+THRESHOLDS: Final = (*(round(0.30 + 0.04 * i, 2) for i in range(17)), 0.96, 0.98)
+MEAN_ROWS: Final = (3, 6, 10)  # lengths of the smoothing that are tried
+HYSTERESIS: Final = 0.6  # off = this much of on
+REFRACTORY_SECONDS: Final = 1.0
+CONSECUTIVE: Final = 2
+
+
+def choose_triggers(
+    score_rows: Floats,
+    row_samples: NDArray[np.int64],
+    stream: Stream,
+    *,
+    model: ModelSpec,
+    budget_per_hour: float,
+    data: str,
+) -> tuple[dict[str, TriggerSpec], StreamMetrics]:
+    """Return each command's trigger values, and their figures on audio they were not chosen on.
+
+    score_rows: (rows, n_labels) posteriors of the whole stream by the device's engine; row_samples:
+    (rows,) the sample just after each row. Each label takes the lowest threshold whose false
+    accepts stay within its equal share of the budget on the first part; the smoothing is the one
+    that misses least there.
+    """
+    tuning = row_samples <= stream.tune_end
+    best: tuple[float, dict[str, TriggerSpec]] | None = None
+    for mean_rows in MEAN_ROWS:
+        chosen = _thresholds(
+            score_rows[tuning], row_samples[tuning], stream, model, mean_rows, budget_per_hour
+        )
+        matches = _matches(score_rows[tuning], row_samples[tuning], stream, model, chosen)
+        missed = _mean_miss_rate(matches)
+        if best is None or missed < best[0]:
+            best = (missed, chosen)
+    assert best is not None
+    rest = ~tuning
+    matches = _matches(score_rows[rest], row_samples[rest], stream, model, best[1])
+    hours = (len(stream.pcm) - stream.tune_end) / model.features.sample_rate / 3600
+    return best[1], StreamMetrics(
+        data=data,
+        hours=hours,
+        false_accepts_per_hour_budget=budget_per_hour,
+        false_accepts_per_hour=len(matches.false_accepts) / hours,
+        miss_rate=miss_rates(matches),
+    )
+
+
+def miss_rates(matches: Matches) -> dict[str, float]:
+    """Return the share of each label's commands that were missed."""
+    hit = [truth.label for _, truth in matches.hits]
+    missed = [truth.label for truth in matches.missed]
+    return {
+        label: missed.count(label) / (missed + hit).count(label)
+        for label in sorted({*hit, *missed})
+    }
+
+
+def _thresholds(
+    scores: Floats,
+    samples: NDArray[np.int64],
+    stream: Stream,
+    model: ModelSpec,
+    mean_rows: int,
+    budget_per_hour: float,
+) -> dict[str, TriggerSpec]:
+    """Return the lowest thresholds that keep the budget; all labels are swept together."""
+    hours = stream.tune_end / model.features.sample_rate / 3600
+    allowed = budget_per_hour * hours / len(model.commands)
+    chosen = {label: _trigger(THRESHOLDS[-1], mean_rows, model) for label in model.commands}
+    open_labels = set(model.commands)
+    for on in reversed(THRESHOLDS):
+        trial = {label: _trigger(on, mean_rows, model) for label in model.commands}
+        wrong = [d.label for d in _matches(scores, samples, stream, model, trial).false_accepts]
+        open_labels -= {label for label in open_labels if wrong.count(label) > allowed}
+        chosen.update({label: trial[label] for label in open_labels})
+        if not open_labels:
+            break
+    return chosen
+
+
+def _trigger(on: float, mean_rows: int, model: ModelSpec) -> TriggerSpec:
+    return TriggerSpec(
+        on=on,
+        off=round(on * HYSTERESIS, 3),
+        mean_samples=mean_rows * model.samples_per_score,
+        consecutive=CONSECUTIVE,
+        refractory_samples=int(REFRACTORY_SECONDS * model.features.sample_rate),
+    )
+
+
+def _matches(
+    scores: Floats,
+    samples: NDArray[np.int64],
+    stream: Stream,
+    model: ModelSpec,
+    triggers: dict[str, TriggerSpec],
+) -> Matches:
+    """Run the trigger over rows and match what it gives with the truth of the same stretch."""
+    found: list[Detection] = Trigger(model, triggers).push(scores, samples.tolist())
+    first, last = (int(samples[0]), int(samples[-1])) if len(samples) else (0, 0)
+    truths = [
+        Truth(int(start), int(end), model.labels[int(label)])
+        for start, end, label in stream.truth
+        if first <= start and end <= last
+    ]
+    tolerance = int(TOLERANCE_SECONDS * model.features.sample_rate)
+    return match_detections(found, truths, tolerance_samples=tolerance)
+
+
+def _mean_miss_rate(matches: Matches) -> float:
+    rates = list(miss_rates(matches).values())
+    return float(np.mean(rates)) if rates else 0.0
