@@ -90,13 +90,16 @@ def _read_regular(path: Path, *, limit: int) -> bytes:
         raise BundleError(f"{path}: the file is missing: {AGAIN}") from error
     except OSError as error:  # ELOOP: a symbolic link
         raise BundleError(f"{path}: cannot be read as a plain file: {error.strerror}") from error
-    with os.fdopen(handle, "rb") as file:
+    try:
         status = os.fstat(handle)
         if not stat.S_ISREG(status.st_mode):
             raise BundleError(f"{path}: needs to be a plain file: {AGAIN}")
         if status.st_size > limit:
             raise BundleError(f"{path}: {status.st_size} bytes, more than {limit}: {AGAIN}")
-        return file.read(limit)
+        with os.fdopen(handle, "rb", closefd=False) as file:
+            return file.read(limit)
+    finally:
+        os.close(handle)
 
 
 def _check_golden(path: Path, golden: Golden, manifest: Manifest) -> None:

@@ -93,10 +93,11 @@ def test_files_that_are_not_the_manifests_are_refused(
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_manifest_with_nan_is_not_written(tmp_path: Path, value: float) -> None:
-    good = named("1")
-    model = msgspec.structs.replace(good.model, mean=(value,) * 40)
-    with pytest.raises(BundleError, match="mean"):
-        write_bundle(tmp_path / "tones", msgspec.structs.replace(good, model=model), FILES)
+    (clips,) = named("1").clip_metrics
+    clips = msgspec.structs.replace(clips, accuracy=value)
+    bad = msgspec.structs.replace(named("1"), clip_metrics=(clips,))
+    with pytest.raises(BundleError, match="accuracy"):
+        write_bundle(tmp_path / "tones", bad, FILES)
     assert list(tmp_path.iterdir()) == []
 
 
