@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from edgekws.train.synth import Synthesizer
 
 RECIPE: Final = Path("models/recipes/demo.toml")
+RUN: Final = Path("runs/demo")
 LAMP: Final = """\
 # What the demo's process sink runs: a lamp that is a line in a file.
 import pathlib, sys
@@ -33,7 +34,7 @@ NEXT: Final = """
 What to type next:
   .venv/bin/edgekws listen --bundle {bundle} --config {out}/listen.toml
       the same through your microphone: say 开灯 (kai deng), 关灯 (guan deng) or espresso
-  .venv/bin/edgekws adapt --recipe {recipe} --data FOLDER --out runs/mine
+  .venv/bin/edgekws adapt --recipe models/recipes/adapt.toml --data FOLDER --out runs/mine
       your own commands: FOLDER holds a folder of recordings per command
   make export TARGET=rpi
       the bundle of your last run for a Raspberry Pi, in dist/"""
@@ -72,15 +73,15 @@ def run(args: argparse.Namespace) -> int:
     bundle = Path("dist") / f"demo-{target}"
     synthesizer = Synthesizer()
     _speak(out, synthesizer)
-    _edgekws("adapt", "--recipe", RECIPE, "--data", out / "data", "--out", "runs/demo")
-    _edgekws("export", "runs/demo", "--target", target, "--out", "dist")
+    _edgekws("adapt", "--recipe", RECIPE, "--data", out / "data", "--out", RUN, "--overwrite")
+    _edgekws("export", RUN, "--target", target, "--out", "dist")
     placed = _record(out, synthesizer)
-    _judge(placed, _listen(out, bundle))
+    judge(placed, _listen(out, bundle))
     seconds = time.monotonic() - started
     print(
         f"\nall {len(placed)} commands were heard and acted on, nothing else was ({seconds:.0f} s)"
     )
-    print(NEXT.format(bundle=bundle, out=out, recipe=RECIPE))
+    print(NEXT.format(bundle=bundle, out=out))
     return 0
 
 
@@ -143,7 +144,7 @@ def _write_config(out: Path) -> Path:
     return path
 
 
-def _judge(placed: "Sequence[Placed]", heard: Sequence[Heard]) -> None:
+def judge(placed: "Sequence[Placed]", heard: Sequence[Heard]) -> None:
     """Compare what was heard with the truth; EdgekwsError names each difference."""
     rest = list(heard)
     missed = []
