@@ -2,12 +2,13 @@
 
 import io
 import math
+import re
 import zipfile
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,11 @@ from edgekws.events import Floats, Pcm
 MAX_BYTES: Final = 32 << 20  # unpacked, all arrays together: 30 s of audio need under 2 MB
 MAX_ARRAYS: Final = 16
 SCORES: Final = "scores."
+NPY: Final = re.compile(  # version 1.0 as numpy writes it; its own reader evaluates the header
+    rb"\x93NUMPY\x01\x00..\{'descr': '(<i2|<f4)', 'fortran_order': False, "
+    rb"'shape': \((\d{1,9}),(?: (\d{1,9}))?\), \} *\n",
+    re.DOTALL,
+)
 UNREADABLE: Final = (  # what zipfile and numpy raise for damaged, cut off or encrypted files
     OSError,
     EOFError,
@@ -52,7 +58,7 @@ def encode_golden(golden: Golden) -> bytes:
     arrays: dict[str, NDArray[Any]] = {"pcm": golden.pcm, "features": golden.features}
     arrays |= {SCORES + key: scores for key, scores in sorted(golden.scores.items())}
     buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(buffer, "w") as archive:  # stored: zlib's bytes differ by version
         for name, array in arrays.items():
             plain = io.BytesIO()
             np.lib.format.write_array(plain, np.ascontiguousarray(array), allow_pickle=False)
@@ -83,22 +89,24 @@ def _read_arrays(archive: zipfile.ZipFile) -> dict[str, NDArray[Any]]:
         name = member.filename.removesuffix(".npy")
         if name in arrays:
             raise ValueError(f"two arrays of the name {name!r}")
-        with archive.open(member) as stream:  # reads no more than file_size, checks the CRC
-            arrays[name] = _read_array(stream, name, member.file_size)
+        if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise ValueError(f"array {name!r} is packed by method {member.compress_type}")
+        with archive.open(member) as stream:  # a size given bounds what is unpacked
+            arrays[name] = _read_array(stream.read(member.file_size), name)
     return arrays
 
 
-def _read_array(stream: IO[bytes], name: str, size: int) -> NDArray[Any]:
-    """Return one array, whose header may promise no more than the `size` bytes that are there."""
-    if np.lib.format.read_magic(stream) != (1, 0):
-        raise ValueError(f"array {name!r} is not of .npy version 1.0")
-    shape, fortran, dtype = np.lib.format.read_array_header_1_0(stream)
-    if dtype not in (np.dtype("<i2"), np.dtype("<f4")) or fortran:
-        raise ValueError(f"array {name!r} is of type {dtype}, need int16 or float32 in C order")
-    data = stream.read()
-    if min(shape, default=0) < 1 or math.prod(shape) * dtype.itemsize != len(data):
-        raise ValueError(f"array {name!r} of shape {shape} holds {len(data)} of {size} bytes")
-    return np.frombuffer(data, dtype).reshape(shape)
+def _read_array(data: bytes, name: str) -> NDArray[Any]:
+    """Return one array, whose header may promise no more than the bytes that are there."""
+    header = NPY.match(data)
+    if header is None:
+        raise ValueError(f"array {name!r} is no .npy of int16 or float32 in 1 or 2 dimensions")
+    descr, *sizes = [group.decode() for group in header.groups() if group]
+    shape = tuple(int(size) for size in sizes)
+    values = np.frombuffer(data, np.uint8, offset=header.end())
+    if math.prod(shape) * np.dtype(descr).itemsize != len(values) or 0 in shape:
+        raise ValueError(f"array {name!r} of shape {shape} holds {len(values)} bytes")
+    return np.frombuffer(values.tobytes(), descr).reshape(shape)
 
 
 def _golden(arrays: Mapping[str, NDArray[Any]]) -> Golden:

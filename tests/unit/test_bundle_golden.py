@@ -2,6 +2,7 @@
 
 import io
 import pickle
+import tracemalloc
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -140,8 +141,27 @@ def test_zip_bomb_is_refused_before_it_is_unpacked(tmp_path: Path) -> None:
     assert "bytes unpacked" in refusal(path)
 
 
+def test_zip_bomb_that_lies_about_its_size_is_refused(tmp_path: Path) -> None:
+    bomb = header((40 * MIB,)) + bytes(80 * MIB)
+    path = npz(tmp_path / "golden.npz", {"pcm.npy": bomb})
+    true, lie = len(bomb).to_bytes(4, "little"), (1000).to_bytes(4, "little")
+    path.write_bytes(path.read_bytes().replace(true, lie))
+    tracemalloc.start()
+    refusal(path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < MIB
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_other_packing_is_refused(tmp_path: Path, method: int) -> None:
+    with zipfile.ZipFile(tmp_path / "golden.npz", "w", method) as archive:
+        archive.writestr("pcm.npy", npy(arrays()["pcm"]))
+    assert "packed by method" in refusal(tmp_path / "golden.npz")
+
+
 def test_header_that_promises_more_than_is_there_is_refused(tmp_path: Path) -> None:
-    path = npz(tmp_path / "golden.npz", {"pcm.npy": header((10**15,)) + b"1234"})
+    path = npz(tmp_path / "golden.npz", {"pcm.npy": header((10**9 - 1,)) + b"1234"})
     assert "holds 4" in refusal(path)
 
 
