@@ -1,0 +1,82 @@
+"""`edgekws`: parses the command line, runs one command, turns failures into exit codes."""
+
+import argparse
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import Final, NoReturn
+
+from edgekws import __version__
+from edgekws.cli import bundle, cloud, demo, device
+from edgekws.errors import EXIT_INTERRUPTED, EdgekwsError, UsageError
+
+EXIT_UNFORESEEN: Final = 1
+EXIT_BROKEN_PIPE: Final = 141  # 128 + SIGPIPE, as shells count a writer whose reader went away
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code."""
+    verbose = False
+    try:
+        if sys.stdout is None:
+            raise UsageError("stdout is closed; send it somewhere, if only to /dev/null")
+        args = build_parser().parse_args(argv)
+        verbose = args.verbose
+        code: int = args.run(args)
+    except EdgekwsError as error:
+        return _fail(str(error), error.exit_code, verbose=verbose)
+    except KeyboardInterrupt:
+        return _fail("interrupted", EXIT_INTERRUPTED, verbose=False)
+    except BrokenPipeError:
+        return _end(EXIT_BROKEN_PIPE)
+    except Exception as error:  # noqa: BLE001  (the last line of defence: one line, not a dump)
+        hint = "" if verbose else " (--verbose shows where)"
+        message = f"unforeseen {type(error).__name__}: {error}{hint}"
+        return _fail(message, EXIT_UNFORESEEN, verbose=verbose)
+    return _end(code)
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose complaint is one line like every other."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise the complaint as a UsageError."""
+        raise UsageError(f"{message}; see {self.prog} --help")
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of all commands."""
+    parser: argparse.ArgumentParser = Parser(
+        prog="edgekws", description="Keyword spotting for small devices."
+    )
+    parser.add_argument("--version", action="version", version=f"edgekws {__version__}")
+    subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
+    device.add_parsers(subparsers)
+    bundle.add_parser(subparsers)
+    cloud.add_parsers(subparsers)
+    demo.add_parser(subparsers)
+    for command in subparsers.choices.values():
+        command.add_argument("--verbose", action="store_true", help="say more on stderr")
+    return parser
+
+
+def _fail(message: str, code: int, *, verbose: bool) -> int:
+    """Print one line, after the traceback where that is asked for, and hand the code back."""
+    if verbose:
+        traceback.print_exc()
+    print(f"edgekws: error: {' '.join(message.split())}", file=sys.stderr)
+    return _end(code)
+
+
+def _end(code: int) -> int:
+    """Hand the code back, sure that the flush at exit does not fail: it would take its place."""
+    if sys.stdout is None:
+        return code
+    try:
+        sys.stdout.flush()
+    except OSError:  # the reader is gone, or the disk is full: what is buffered goes nowhere
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, sys.stdout.fileno())
+        os.close(null)
+    return code

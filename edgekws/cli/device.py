@@ -1,0 +1,85 @@
+"""The commands that run on a device: their flags; each one's work is in a module of its own."""
+
+import argparse
+from pathlib import Path
+
+from edgekws.cli import benching, classify, doctor, evaluate, listen
+
+
+def add_parsers(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add listen, classify, eval, bench, doctor and devices to the command line."""
+    _add_listen(subparsers)
+    _add_classify(subparsers)
+    _add_eval(subparsers)
+    _add_bench(subparsers)
+    _add_doctor(subparsers)
+    _add_devices(subparsers)
+
+
+def _add_listen(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = subparsers.add_parser("listen", help="hear commands and act on them, until stopped")
+    _add_bundle(parser)
+    parser.add_argument(
+        "--source",
+        metavar="SOURCE",
+        help="mic: (the default), mic:NAME, wav:PATH, or - for raw s16le on stdin",
+    )
+    parser.add_argument(
+        "--sink",
+        action="append",
+        default=[],
+        metavar="SINK",
+        help="where every command goes: stdout: (the default) or process:PROGRAM ARG ...;"
+        " may be given again; in place of the commands in --config",
+    )
+    parser.add_argument("--config", type=Path, metavar="TOML", help="a listen.toml")
+    parser.set_defaults(run=listen.run)
+
+
+def _add_classify(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = subparsers.add_parser("classify", help="say for each file what is in it")
+    _add_bundle(parser)
+    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="an audio file")
+    parser.set_defaults(run=classify.run)
+
+
+def _add_eval(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = subparsers.add_parser("eval", help="figures of a bundle over recordings")
+    _add_bundle(parser)
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--data", type=Path, metavar="DIR", help="clips, one folder per label")
+    what.add_argument("--stream", type=Path, metavar="AUDIO", help="one long recording")
+    parser.add_argument(
+        "--truth",
+        type=Path,
+        metavar="CSV",
+        help="the commands in --stream: start_seconds,end_seconds,label",
+    )
+    parser.set_defaults(run=evaluate.run)
+
+
+def _add_bench(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = subparsers.add_parser("bench", help="what a bundle costs on this machine")
+    _add_bundle(parser)
+    parser.add_argument("--probe", action="store_true", help=argparse.SUPPRESS)
+    parser.set_defaults(run=benching.run)
+
+
+def _add_doctor(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = subparsers.add_parser("doctor", help="check what listening needs on this machine")
+    _add_bundle(parser)
+    parser.set_defaults(run=doctor.run)
+
+
+def _add_devices(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = subparsers.add_parser("devices", help="list the microphones, one JSON line each")
+    parser.set_defaults(run=doctor.run_devices)
+
+
+def _add_bundle(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--bundle",
+        type=Path,
+        metavar="DIR",
+        help="a bundle's folder (default: the newest in dist/, else models/bundles/, else shipped)",
+    )

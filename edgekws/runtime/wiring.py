@@ -1,0 +1,84 @@
+"""Puts a device together: finds the bundle, opens the best engine there is, checks it, builds."""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import edgekws
+from edgekws.bundle import Bundle, ModelFile, newest_bundle, open_bundle
+from edgekws.engines.engine import Engine
+from edgekws.engines.registry import open_engine
+from edgekws.errors import MissingExtraError
+from edgekws.runtime.detector import Detector
+from edgekws.runtime.selfcheck import self_check
+from edgekws.runtime.tally import Warn
+from edgekws.specs import TriggerSpec
+
+log = logging.getLogger(__name__)
+
+PACKAGE: Final = Path(edgekws.__file__).parent
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A bundle, the model file chosen from it, its engine and the detector on top."""
+
+    bundle: Bundle
+    model_file: ModelFile
+    engine: Engine
+    detector: Detector
+
+
+def default_bundle_roots() -> tuple[Path, ...]:
+    """Return where bundles are looked for, the first place that has any wins."""
+    here = Path()
+    shipped = (PACKAGE / "share" / "bundles", PACKAGE.parent / "models" / "bundles")
+    return (here / "dist", here / "models" / "bundles", *shipped)
+
+
+def find_bundle(path: Path | None) -> Bundle:
+    """Open the bundle at a path, or the newest of the first root that has one.
+
+    Raises BundleError where there is none, or where it is damaged.
+    """
+    if path is not None:
+        return open_bundle(path)
+    roots = default_bundle_roots()
+    stocked = [root for root in roots if any(root.glob("*/manifest.json"))]
+    return open_bundle(newest_bundle(stocked[:1] or roots))
+
+
+def open_device(
+    bundle: Bundle, *, triggers: Mapping[str, TriggerSpec] | None = None, warn: Warn = log.warning
+) -> Device:
+    """Build the detector of a bundle after its self-check.
+
+    `triggers` stand in for the manifest's. Raises MissingExtraError where no engine for any of its
+    model files is installed, and SkewError where the self-check fails.
+    """
+    model_file, engine = _best_engine(bundle)
+    self_check(bundle, model_file, engine)
+    manifest = bundle.manifest
+    log.info("bundle path=%s model=%s: self-check passed", bundle.path, model_file.key)
+    detector = Detector(
+        manifest.model, engine, manifest.triggers if triggers is None else triggers, warn=warn
+    )
+    return Device(bundle, model_file, engine, detector)
+
+
+def _best_engine(bundle: Bundle) -> tuple[ModelFile, Engine]:
+    """Open the first model file, best first, whose engine is installed."""
+    missing: list[MissingExtraError] = []
+    for model_file in bundle.manifest.models:
+        path = bundle.model_path(model_file)
+        try:
+            engine = open_engine(model_file.format, path, model_file.graph)
+        except MissingExtraError as error:
+            missing.append(error)
+            continue
+        if missing:
+            log.warning("second choice model=%s, because %s", model_file.key, missing[0])
+        return model_file, engine
+    raise missing[0]
