@@ -1,5 +1,6 @@
 """Writing a bundle: whole or not at all, and an older one is there at every moment."""
 
+import ctypes
 import errno
 import os
 import signal
@@ -163,6 +164,16 @@ def test_killed_write_leaves_one_whole_bundle_and_the_next_write_cleans_up(
     assert open_bundle(out).manifest.version == ("1" if (event, count) in BEFORE else "2")
     write_bundle(out, named("3"), FILES)
     assert open_bundle(out).manifest.version == "3"
+    assert [path.name for path in tmp_path.iterdir()] == ["tones"]
+
+
+def test_system_that_cannot_exchange_names_still_replaces(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = make_bundle(tmp_path / "tones")
+    monkeypatch.setattr(ctypes, "CDLL", lambda *_, **__: object())  # a libc without renameat2
+    write_bundle(out, named("2"), FILES)
+    assert open_bundle(out).manifest.version == "2"
     assert [path.name for path in tmp_path.iterdir()] == ["tones"]
 
 
