@@ -26,6 +26,7 @@ OPSET: Final = 17
 IR_VERSION: Final = 8  # what onnx 1.12 wrote: every onnxruntime that we allow reads it
 FEATURES: Final = "features"
 SCORES: Final = "scores"
+POOL: Final = "pool"  # how the names of the pooling nodes begin
 _END: Final = np.iinfo(np.int64).max
 
 
@@ -152,11 +153,11 @@ def _block(graph: _GraphWriter, block: SeparableBlock, x: str, *, name: str) -> 
 
 
 def _pool(graph: _GraphWriter, channels: int, frames: int, x: str) -> str:
-    x = graph.with_past(x, channels=channels, history=frames - 1, name="pool")
+    x = graph.with_past(x, channels=channels, history=frames - 1, name=POOL)
     window, stride = [1, frames], [1, 1]
-    mean = graph.add("AveragePool", [x], "pool_mean", kernel_shape=window, strides=stride)
-    peak = graph.add("MaxPool", [x], "pool_peak", kernel_shape=window, strides=stride)
-    return graph.add("Concat", [mean, peak], "pooled", axis=1)
+    mean = graph.add("AveragePool", [x], f"{POOL}_mean", kernel_shape=window, strides=stride)
+    peak = graph.add("MaxPool", [x], f"{POOL}_peak", kernel_shape=window, strides=stride)
+    return graph.add("Concat", [mean, peak], f"{POOL}ed", axis=1)
 
 
 def _head(graph: _GraphWriter, head: nn.Linear, x: str) -> str:
