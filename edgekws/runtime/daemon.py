@@ -78,12 +78,15 @@ class Daemon:
 
     def _write(self, event: Detection | Dispatch) -> None:
         """Write a line, from any thread; what keeps it from being written ends the listening."""
+        unwritten = True
         try:
             self._journal.write(event)
+            unwritten = self._journal.closed
         except OSError as error:
             self._fault = error
-        if self._journal.closed or self._fault is not None:
-            self._stop()
+        finally:
+            if unwritten:
+                self._stop()
 
     def _complain(self, dispatcher: Dispatcher) -> None:
         """Raise what ended the listening, if it was a fault."""

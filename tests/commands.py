@@ -1,0 +1,122 @@
+"""Runs `edgekws` as a person does: a process, its lines, its exit code; every wait is bounded."""
+
+import json
+import os
+import select
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self
+
+import soundfile
+
+from edgekws.events import Pcm
+
+ROOT: Final = Path(__file__).resolve().parents[1]
+PATIENCE_SECONDS: Final = 60.0  # a loaded CI machine starts Python in seconds
+RATE: Final = 16_000
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A command that ended: its JSON lines, its messages, its exit code."""
+
+    code: int
+    lines: list[dict[str, Any]]
+    stderr: str
+
+    @property
+    def error(self) -> str:
+        """The one line of the error."""
+        (line,) = [x for x in self.stderr.splitlines() if x.startswith("edgekws: error: ")]
+        return line
+
+
+def edgekws(*args: object, cwd: Path | None = None, stdin: bytes = b"") -> Done:
+    """Run a command to its end."""
+    done = subprocess.run(
+        argv(args),
+        cwd=cwd,
+        env=environment(),
+        input=stdin,
+        capture_output=True,
+        timeout=PATIENCE_SECONDS,
+        check=False,
+    )
+    return Done(done.returncode, parse(done.stdout), done.stderr.decode())
+
+
+def argv(args: Sequence[object]) -> list[str]:
+    return [sys.executable, "-m", "edgekws", *map(str, args)]
+
+
+def environment() -> dict[str, str]:
+    """Return ours, with the project importable from any folder and UTF-8 whatever the locale."""
+    return {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUTF8": "1"}
+
+
+def parse(stdout: bytes) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in stdout.decode().splitlines()]
+
+
+def write_wav(path: Path, pcm: Pcm, *, rate: int = RATE) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    soundfile.write(path, pcm, rate)
+    return path
+
+
+class Listening:
+    """A running `edgekws listen --source -`, fed and read piece by piece."""
+
+    def __init__(self, *args: object) -> None:
+        self.process = subprocess.Popen(
+            argv(("listen", "--source", "-", *args)),
+            env=environment(),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            bufsize=0,
+        )
+        self._held = b""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.process.kill()
+        self.process.communicate(timeout=PATIENCE_SECONDS)
+
+    def feed(self, data: bytes, *, portion: int = 65_536) -> None:
+        assert self.process.stdin is not None
+        for start in range(0, len(data), portion):
+            self.process.stdin.write(data[start : start + portion])
+
+    def event(self) -> dict[str, Any]:
+        """Return the next line, or fail after a bounded time."""
+        assert self.process.stdout is not None
+        while b"\n" not in self._held:
+            ready, _, _ = select.select([self.process.stdout], [], [], PATIENCE_SECONDS)
+            portion = os.read(self.process.stdout.fileno(), 4096) if ready else b""
+            assert portion, "no line came"
+            self._held += portion
+        line, _, self._held = self._held.partition(b"\n")
+        event: dict[str, Any] = json.loads(line)
+        return event
+
+    def end(self, *, within_seconds: float = PATIENCE_SECONDS) -> Done:
+        """Close stdin, and wait for the end."""
+        stdout, stderr = self.process.communicate(timeout=within_seconds)
+        return Done(self.process.returncode, parse(self._held + (stdout or b"")), stderr.decode())
+
+    def ends_by_itself(self, *, within_seconds: float) -> Done:
+        """Wait for the end with stdin still open."""
+        self.process.wait(timeout=within_seconds)
+        return self.end()

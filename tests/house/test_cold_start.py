@@ -1,0 +1,88 @@
+"""A device starts soon and small: it imports nothing that only the cloud has."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from tests.bundles import make_bundle, noise, tone
+from tests.commands import PATIENCE_SECONDS, edgekws, environment, write_wav
+
+FORBIDDEN: Final = {
+    "torch",
+    "onnx",
+    "onnxscript",
+    "scipy",
+    "librosa",
+    "rich",
+    "tqdm",
+    "safetensors",
+    "edgekws.train",
+    "edgekws.export",
+}
+LOAD_SECONDS: Final = 1.0  # of CPU; promised are 0.5 on x86, the rest is for a slow CI machine
+PEAK_RSS_MB: Final = 90.0
+
+SCRIPT: Final = """
+import json, sys
+from edgekws.cli.app import main
+code = main(sys.argv[1:])
+print(json.dumps(sorted(sys.modules)))
+sys.exit(code)
+"""
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_bundle(tmp_path_factory.mktemp("cold") / "tones")
+
+
+def modules_after(*args: object) -> set[str]:
+    """Return the modules that a command leaves imported."""
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT, *map(str, args)],
+        env=environment(),
+        capture_output=True,
+        timeout=PATIENCE_SECONDS,
+        check=True,
+    )
+    return set(json.loads(done.stdout.splitlines()[-1]))
+
+
+def test_listen_imports_nothing_heavy(bundle: Path, tmp_path: Path) -> None:
+    wav = write_wav(tmp_path / "yes.wav", tone("yes"))
+    modules = modules_after("listen", "--bundle", bundle, "--source", f"wav:{wav}")
+    assert "edgekws.runtime.daemon" in modules
+    assert not modules & FORBIDDEN
+
+
+def test_listen_needs_no_audio_extra_for_plain_wav(bundle: Path, tmp_path: Path) -> None:
+    wav = write_wav(tmp_path / "yes.wav", tone("yes"))
+    modules = modules_after("listen", "--bundle", bundle, "--source", f"wav:{wav}")
+    assert not modules & {"soundfile", "soxr", "pyaudio"}
+
+
+def test_classify_imports_nothing_heavy(bundle: Path, tmp_path: Path) -> None:
+    modules = modules_after("classify", "--bundle", bundle, write_wav(tmp_path / "a.wav", noise()))
+    assert "edgekws.runtime.evaluate" in modules
+    assert not modules & FORBIDDEN
+
+
+def test_a_refused_command_line_costs_not_even_numpy() -> None:
+    script = (
+        "import sys; from edgekws.cli.app import main; main(['listen', '--nonsense']);"
+        "sys.exit('numpy' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=environment(), timeout=PATIENCE_SECONDS, check=False
+    )
+    assert done.returncode == 0
+
+
+def test_loading_is_quick_and_small(bundle: Path) -> None:
+    (probe,) = edgekws("bench", "--probe", "--bundle", bundle).lines
+    assert probe["load_seconds"] < LOAD_SECONDS
+    assert probe["peak_rss_mb"] < PEAK_RSS_MB
