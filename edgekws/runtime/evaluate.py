@@ -12,7 +12,6 @@ from edgekws.runtime.figures import ClipReport, clip_report
 from edgekws.specs import UNKNOWN, ModelSpec, Spec
 
 TOLERANCE_SECONDS: Final = 1.0  # a command may be detected until so long after its end
-STREAM_BLOCK_SECONDS: Final = 4  # keeps the memory of a long recording's features small
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,11 +89,7 @@ def evaluate_clips(detector: Detector, clips: Iterable[tuple[str, Pcm]]) -> Clip
 def detect_all(detector: Detector, pcm: Pcm) -> list[Detection]:
     """Return the detections of a whole recording from a fresh start, in order."""
     detector.reset()
-    rate = detector.model.features.sample_rate
-    detections: list[Detection] = []
-    for block in blocks(pcm, sample_rate=rate, samples=STREAM_BLOCK_SECONDS * rate):
-        detections += detector.push(block)
-    return detections
+    return detector.push(Block(pcm, 0, detector.model.features.sample_rate))
 
 
 def blocks(pcm: Pcm, *, sample_rate: int, samples: int) -> Iterator[Block]:
