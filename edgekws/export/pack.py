@@ -1,0 +1,121 @@
+"""Puts models, golden vectors, card and manifest together and writes them as one bundle."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from edgekws import __version__
+from edgekws.bundle import (
+    ClipMetrics,
+    Golden,
+    Manifest,
+    ModelFile,
+    Provenance,
+    encode_golden,
+    file_entry,
+    write_bundle,
+)
+from edgekws.engines.engine import Engine
+from edgekws.events import Pcm
+from edgekws.export.card import write_card
+from edgekws.export.parity import Figures
+from edgekws.export.scores import clip_steps, score_steps
+from edgekws.export.targets import Target
+from edgekws.features import FeatureStream
+from edgekws.specs import Format, GraphSpec, ModelSpec, Precision, TriggerSpec
+from edgekws.train.run import Run, StreamMetrics
+
+GOLDEN_FILE: Final = "golden.npz"
+CARD_FILE: Final = "card.md"
+
+
+@dataclass(frozen=True, slots=True)
+class BuiltModel:
+    """One model file that passed parity, in the engine that will run it on the device."""
+
+    format: Format
+    precision: Precision
+    data: bytes
+    graph: GraphSpec
+    engine: Engine
+    figures: Figures
+
+    def file(self) -> ModelFile:
+        """Return its entry in the manifest."""
+        return ModelFile(
+            format=self.format,
+            precision=self.precision,
+            file=file_entry(f"model-{self.precision}.{self.format}", self.data),
+            graph=self.graph,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """The trigger values of every command, and what they did on long streams."""
+
+    triggers: dict[str, TriggerSpec]
+    streams: tuple[StreamMetrics, ...]
+
+
+def pack(
+    out: Path,
+    run: Run,
+    model: ModelSpec,
+    target: Target,
+    *,
+    models: Sequence[BuiltModel],
+    thresholds: Thresholds,
+    golden_pcm: Pcm,
+) -> Manifest:
+    """Write the bundle `out`, models best first; interrupted, `out` stays as it was."""
+    golden = encode_golden(make_golden(model, models, golden_pcm))
+    card = write_card(
+        run,
+        model,
+        target,
+        figures=[built.figures for built in models],
+        triggers=thresholds.triggers,
+        streams=thresholds.streams,
+    ).encode()
+    manifest = Manifest(
+        schema=1,
+        name=run.name,
+        version=run.version,
+        target=target.name,
+        model=model,
+        feature_digest=model.features.digest(),
+        triggers=thresholds.triggers,
+        models=tuple(built.file() for built in models),
+        golden=file_entry(GOLDEN_FILE, golden),
+        card=file_entry(CARD_FILE, card),
+        clip_metrics=tuple(_clip_metrics(run, built.figures) for built in models),
+        stream_metrics=thresholds.streams,
+        provenance=Provenance(
+            recipe_sha256=run.recipe_sha256,
+            base=run.base,
+            data=run.data,
+            edgekws_version=__version__,
+        ),
+    )
+    files = {built.file().file.path: built.data for built in models}
+    write_bundle(out, manifest, {**files, GOLDEN_FILE: golden, CARD_FILE: card})
+    return manifest
+
+
+def make_golden(model: ModelSpec, models: Sequence[BuiltModel], pcm: Pcm) -> Golden:
+    """Return what the device's front end and engines find in the audio."""
+    steps = clip_steps(model, pcm)
+    scores = {b.figures.key: score_steps(model, b.engine, steps) for b in models}
+    return Golden(pcm, FeatureStream(model.features).push(pcm), scores)
+
+
+def _clip_metrics(run: Run, figures: Figures) -> ClipMetrics:
+    return ClipMetrics(
+        data=f"held-out clips through {figures.key}",
+        split=run.split,
+        clips=figures.clips,
+        accuracy=figures.accuracy,
+        macro_f1=figures.macro_f1,
+    )
