@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 
 from edgekws.export.parity import Figures
-from edgekws.export.targets import Target
 from edgekws.specs import ModelSpec, TriggerSpec
 from edgekws.train.run import Run, RunSource, StreamMetrics
 
@@ -11,7 +10,6 @@ from edgekws.train.run import Run, RunSource, StreamMetrics
 def write_card(
     run: Run,
     model: ModelSpec,
-    target: Target,
     *,
     figures: Sequence[Figures],
     triggers: dict[str, TriggerSpec],
@@ -19,7 +17,7 @@ def write_card(
 ) -> str:
     """Return the card as Markdown; equal input gives equal text."""
     sections = (
-        _about(run, model, target),
+        _about(run, model),
         _clips(run, figures),
         _labels(run),
         _stream(model, triggers, streams),
@@ -28,11 +26,11 @@ def write_card(
     return "\n\n".join("\n".join(section) for section in sections) + "\n"
 
 
-def _about(run: Run, model: ModelSpec, target: Target) -> Iterator[str]:
-    yield f"# {run.name} {run.version} for {target.name}"
+def _about(run: Run, model: ModelSpec) -> Iterator[str]:
+    yield f"# {run.name} {run.version}"
     yield ""
-    yield f"Hears: {', '.join(model.commands)}. Runs on: {target.board} ({target.architecture})."
-    yield f"{model.parameters:,} parameters, {model.macs_per_second / 1e6:.1f} million "
+    yield f"Hears: {', '.join(model.commands)}."
+    yield f"{model.parameters:,} parameters, {model.macs_per_second / 1e6:.1f} million"
     yield "multiply-accumulates per second of audio."
     yield ""
     yield "Listen with it: `edgekws listen --bundle` and this folder."

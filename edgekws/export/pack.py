@@ -74,7 +74,6 @@ def pack(
     card = write_card(
         run,
         model,
-        target,
         figures=[built.figures for built in models],
         triggers=thresholds.triggers,
         streams=thresholds.streams,
