@@ -164,6 +164,4 @@ class TriggerSpec(Spec, frozen=True):
         if not 0 < self.off <= self.on <= 1:
             raise ValueError("need 0 < off <= on <= 1")
         if self.mean_samples < 1 or self.consecutive < 1 or self.refractory_samples < 0:
-            raise ValueError(
-                "need mean_samples >= 1, consecutive >= 1 and refractory_samples >= 0"
-            )
+            raise ValueError("need mean_samples >= 1, consecutive >= 1 and refractory_samples >= 0")

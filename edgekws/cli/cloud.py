@@ -5,17 +5,20 @@ import os
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from edgekws.errors import EXIT_INTERRUPTED
 
 if TYPE_CHECKING:
     from edgekws.train.run import Report
 
+DEFAULT_BUNDLE: Final = "commands-12"
+
 
 def add_parsers(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add `adapt` and `export`."""
     _add_adapt(subparsers)
+    _add_export(subparsers)
 
 
 def _add_adapt(subparsers: Any) -> None:
@@ -38,7 +41,18 @@ def _add_adapt(subparsers: Any) -> None:
     parser.set_defaults(run=_adapt)
 
 
+def _add_export(subparsers: Any) -> None:
+    parser = subparsers.add_parser(
+        "export", help="make the bundle of a run for a board; without a run, of the newest one"
+    )
+    parser.add_argument("run_folder", metavar="RUN", type=Path, nargs="?", help="a run folder")
+    parser.add_argument("--target", required=True, help="rpi, rpi-zero2, jetson or x86")
+    parser.add_argument("--out", type=Path, default=Path("dist"), help="where bundles go (dist)")
+    parser.set_defaults(run=_export)
+
+
 def _adapt(args: argparse.Namespace) -> int:
+    _wait_without_spinning()
     from edgekws.train.adapt import Adaptation, adapt
     from edgekws.train.dataset import Folders
     from edgekws.train.progress import Reporter
@@ -55,8 +69,52 @@ def _adapt(args: argparse.Namespace) -> int:
         return EXIT_INTERRUPTED
     for line in report_lines(run.report):
         reporter.say(line)
-    print(f"next: edgekws export {args.out} --target rpi --out dist", file=sys.stderr)
+    _say(f"next: edgekws export {args.out} --target rpi --out dist")
     return 0
+
+
+def _export(args: argparse.Namespace) -> int:
+    _wait_without_spinning()
+    folder = args.run_folder or newest_run(Path("runs"))
+    try:
+        place = _export_run(folder, args) if folder else _export_shipped(args)
+    except KeyboardInterrupt:
+        _say("interrupted; no bundle was changed")
+        return EXIT_INTERRUPTED
+    print(place)
+    _say(f"next: edgekws listen --bundle {place}")
+    return 0
+
+
+def _export_run(folder: Path, args: argparse.Namespace) -> Path:
+    from edgekws.export.pipeline import export_run
+
+    if args.run_folder is None:
+        _say(f"no run named: taking the newest one, {folder}")
+    return export_run(folder, args.out, args.target, say=_say)
+
+
+def _export_shipped(args: argparse.Namespace) -> Path:
+    from edgekws.export.repack import repack
+    from edgekws.train.pretrained import SHIPPED
+
+    _say(f"no run in runs/: taking the shipped bundle {DEFAULT_BUNDLE}")
+    return repack(SHIPPED / "bundles" / DEFAULT_BUNDLE, args.out, args.target, say=_say)
+
+
+def newest_run(root: Path) -> Path | None:
+    """Return the folder of the run finished last under a root, None where there is none."""
+    finished = sorted(root.glob("*/run.json"), key=lambda path: path.stat().st_mtime)
+    return finished[-1].parent if finished else None
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def _wait_without_spinning() -> None:
+    """Keep torch's threads off the cores that others use: set before torch is imported."""
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 def report_lines(report: "Report") -> Iterable[str]:

@@ -9,7 +9,7 @@ class Engine(Protocol):
     """Runs one model file step by step and keeps its states."""
 
     def step(self, features: Floats) -> Floats:
-        """Take normalized features (step_frames, n_mfcc); return posteriors (scores_per_step, n_labels)."""
+        """Return posteriors (scores_per_step, n_labels) of features (step_frames, n_mfcc)."""
         ...
 
     def reset(self) -> None:

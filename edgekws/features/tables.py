@@ -54,7 +54,9 @@ def mel_filters(spec: FeatureSpec) -> NDArray[np.float64]:
 def dct_matrix(n_mels: int, n_mfcc: int) -> NDArray[np.float64]:
     """Return the orthonormal DCT-II, (n_mels, n_mfcc)."""
     band = np.arange(n_mels)[:, None] + 0.5
-    matrix = np.cos(np.pi / n_mels * band * np.arange(n_mfcc)) * np.sqrt(2.0 / n_mels)
+    matrix: NDArray[np.float64] = np.cos(np.pi / n_mels * band * np.arange(n_mfcc)) * np.sqrt(
+        2.0 / n_mels
+    )
     matrix[:, 0] /= np.sqrt(2.0)
     return matrix
 

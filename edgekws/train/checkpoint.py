@@ -51,7 +51,8 @@ def load_checkpoint(path: Path) -> Checkpoint | None:
     try:
         with safe_open(path, framework="pt") as file:
             progress = msgspec.json.decode((file.metadata() or {})["progress"], type=Progress)
-            return Checkpoint(progress, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118)
+            names = file.keys()
+            return Checkpoint(progress, {name: file.get_tensor(name) for name in names})
     except (OSError, SafetensorError, KeyError, msgspec.DecodeError) as fault:
         raise RunError(
             f"{path}: not a usable checkpoint ({fault}); delete it to start over"
