@@ -1,14 +1,14 @@
 """A microphone without a sound card: PulseAudio in user space, recorded where it is played to.
 
-Use it in a test module with `pytest_plugins = ("tests.virtual_microphone",)`. The Debian packages
-that it needs are those of `PACKAGES`; where they are missing, a test fails in CI (CI is set, or
-EDGEKWS_REQUIRE_MICROPHONE=1) and is skipped on a maker's machine.
+The fixture is there for every test in tests/e2e. The Debian packages that it needs are those of
+`PACKAGES`; where they are missing, a test fails in CI (CI is set, or EDGEKWS_REQUIRE_MICROPHONE=1)
+and is skipped on a maker's machine.
 """
 
+import contextlib
 import os
 import select
 import shutil
-import signal
 import subprocess
 import tempfile
 import time
@@ -47,12 +47,13 @@ class VirtualMicrophone:
 
     environment: Mapping[str, str]
     folder: Path
+    server: subprocess.Popen[bytes]
 
     def play(self, audio: Path | Pcm, *, lead_seconds: float = 2.0) -> None:
         """Play a file, or (n,) int16 at 16 kHz, behind silence, in real time, to its end."""
         pcm = read_audio(audio, sample_rate=RATE) if isinstance(audio, Path) else audio
         lead = np.zeros(int(lead_seconds * RATE), np.int16)
-        path = self._write(np.concatenate((lead, pcm)))
+        path = write_wav(self.folder / "played.wav", np.concatenate((lead, pcm)))
         # With 20 ms of latency instead of 200 a loaded machine glitches, with no flag set.
         self._run("paplay", "--latency-msec=200", str(path))
 
@@ -71,30 +72,15 @@ class VirtualMicrophone:
 
     def unplug(self) -> None:
         """End the sound server, as when the microphone is pulled out."""
-        pid_file = self.folder / "runtime" / "pulse" / "pid"
-        if not pid_file.exists():
-            return
-        server = os.pidfd_open(int(pid_file.read_text()))
-        try:
-            signal.pidfd_send_signal(server, signal.SIGTERM)
-            assert select.select([server], [], [], SECONDS)[0], "PulseAudio does not end"
-        finally:
-            os.close(server)
+        self.server.terminate()
+        self.server.wait(SECONDS)
 
-    def _start(self) -> None:
-        """Start the server; its front process returns when the server is ready."""
-        self._run(
-            "pulseaudio",
-            "-n",
-            "--daemonize=yes",
-            "--use-pid-file=yes",
-            "--exit-idle-time=300",  # should nobody be left to end it
-            "-L",
-            f"module-native-protocol-unix auth-anonymous=1 socket={self.folder}/runtime/native",
-            "-L",
-            f"module-null-sink sink_name=kws rate={RATE} channels=1 format=s16le",
-        )
-        self._run("pactl", "set-default-source", "kws.monitor")
+    def _wait_until_ready(self) -> None:
+        deadline = time.monotonic() + SECONDS
+        while self._try("pactl", "set-default-source", "kws.monitor").returncode:
+            assert time.monotonic() < deadline, "PulseAudio does not answer"
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                pytest.fail(f"PulseAudio ended with code {self.server.wait(timeout=0.05)}")
 
     def _events(self) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
@@ -105,7 +91,12 @@ class VirtualMicrophone:
         )
 
     def _run(self, *command: str) -> str:
-        done = subprocess.run(
+        done = self._try(*command)
+        assert done.returncode == 0, f"{' '.join(command)}: {done.stderr.strip()}"
+        return done.stdout
+
+    def _try(self, *command: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
             command,
             env=dict(self.environment),
             capture_output=True,
@@ -113,31 +104,21 @@ class VirtualMicrophone:
             timeout=SECONDS,
             check=False,
         )
-        assert done.returncode == 0, f"{' '.join(command)}: {done.stderr.strip()}"
-        return done.stdout
-
-    def _write(self, pcm: Pcm) -> Path:
-        path = self.folder / "played.wav"
-        with wave.open(str(path), "wb") as file:
-            file.setnchannels(1)
-            file.setsampwidth(2)
-            file.setframerate(RATE)
-            file.writeframes(pcm.astype("<i2", copy=False).tobytes())
-        return path
 
 
 @pytest.fixture
 def virtual_microphone() -> Iterator[VirtualMicrophone]:
     """A microphone of this test's own; ends what it starts."""
-    _require_programs()
+    require_programs()
     with tempfile.TemporaryDirectory(prefix="edgekws-mic-") as name:  # short: it holds a socket
         folder = Path(name)
         for part in ("runtime", "home"):
             (folder / part).mkdir(mode=0o700)
         (folder / "home" / ".asoundrc").write_text(ASOUNDRC)
-        microphone = VirtualMicrophone(_environment(folder), folder)
+        environment = _environment(folder)
+        microphone = VirtualMicrophone(environment, folder, _start_server(environment))
         try:
-            microphone._start()
+            microphone._wait_until_ready()
             yield microphone
         finally:
             microphone.unplug()
@@ -149,6 +130,34 @@ def probe(*, seconds: float, seed: int) -> Pcm:
     return noise.astype(np.int16)
 
 
+def _start_server(environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
+    socket = environment["PULSE_SERVER"].removeprefix("unix:")
+    return subprocess.Popen(
+        [
+            "pulseaudio",
+            "-n",
+            "--daemonize=no",
+            "--exit-idle-time=300",  # should nobody be left to end it
+            "-L",
+            f"module-native-protocol-unix auth-anonymous=1 socket={socket}",
+            "-L",
+            f"module-null-sink sink_name=kws rate={RATE} channels=1 format=s16le",
+        ],
+        env=dict(environment),
+        stderr=subprocess.DEVNULL,
+    )
+
+
+def write_wav(path: Path, pcm: Pcm) -> Path:
+    """Write (n,) int16 as a plain 16 kHz WAV."""
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(RATE)
+        file.writeframes(pcm.astype("<i2", copy=False).tobytes())
+    return path
+
+
 def _environment(folder: Path) -> dict[str, str]:
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("PULSE_", "ALSA_", "DBUS_"))}
     return kept | {
@@ -158,7 +167,7 @@ def _environment(folder: Path) -> dict[str, str]:
     }
 
 
-def _require_programs() -> None:
+def require_programs() -> None:
     missing = [name for name in PROGRAMS if shutil.which(name) is None]
     if find_spec("pyaudio") is None:
         missing.append("pyaudio (pip install 'edgekws[mic]')")

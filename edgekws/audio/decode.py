@@ -1,8 +1,9 @@
 """Audio files of any format, rate and channel count as int16 mono at one rate."""
 
 from collections.abc import Iterator
+from io import FileIO
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -29,7 +30,7 @@ def read_audio(path: Path, *, sample_rate: int) -> Pcm:
     """
     try:
         _check_file(path)
-        with path.open("rb") as file:
+        with path.open("rb", buffering=0) as file:  # libsndfile shares its position
             pcm = _read(path, file, sample_rate=sample_rate)
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
@@ -49,7 +50,7 @@ def _check_file(path: Path) -> None:
         raise DataError(f"{path}: is empty (0 bytes); copy or record it again")
 
 
-def _read(path: Path, file: BinaryIO, *, sample_rate: int) -> Pcm:
+def _read(path: Path, file: FileIO, *, sample_rate: int) -> Pcm:
     header = read_wav_header(file)
     if header is not None and header.truncated:
         raise _truncated(path, claimed=header.claimed_bytes, held=header.held_bytes, unit="bytes")
@@ -64,7 +65,7 @@ def _is_plain(header: WavHeader, sample_rate: int) -> bool:
     return shape == (PCM, 16, 1, sample_rate, 2)
 
 
-def _decode(path: Path, file: BinaryIO, *, sample_rate: int) -> Pcm:
+def _decode(path: Path, file: FileIO, *, sample_rate: int) -> Pcm:
     soundfile = load_extra("soundfile", extra="audio", purpose=f"reading {path}")
     file.seek(0)
     try:
@@ -76,9 +77,8 @@ def _decode(path: Path, file: BinaryIO, *, sample_rate: int) -> Pcm:
             parts = [converter.push(frames) for frames in _portions(path, sound)]
             return np.concatenate((*parts, converter.flush()))
     except soundfile.LibsndfileError as error:
-        reason = str(error).removeprefix("Error : ").rstrip(".")
         raise DataError(
-            f"{path}: is not audio that can be decoded ({reason});"
+            f"{path}: is not audio that can be decoded ({error.error_string.rstrip('.')});"
             " copy it again or convert it to WAV or FLAC"
         ) from error
 

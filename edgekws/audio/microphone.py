@@ -129,6 +129,6 @@ def _start(
             )
     except OSError as error:
         raise SourceError(
-            f"input device {device.name!r} does not open at {stream.rate} Hz ({error.args[-1]});"
+            f"input device {device.name!r} does not open at {stream.rate} Hz ({error});"
             " close the program that holds it or name another device"
         ) from error

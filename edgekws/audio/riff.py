@@ -2,8 +2,9 @@
 
 import os
 from dataclasses import dataclass
+from io import FileIO
 from struct import unpack
-from typing import BinaryIO, Final
+from typing import Final
 
 PCM: Final = 1
 _EXTENSIBLE: Final = 0xFFFE  # the true format stands at the head of a 16-byte GUID
@@ -32,7 +33,7 @@ class WavHeader:
         return self.held_bytes < self.claimed_bytes < _UNKNOWN_LENGTH
 
 
-def read_wav_header(file: BinaryIO) -> WavHeader | None:
+def read_wav_header(file: FileIO) -> WavHeader | None:
     """Walk the chunks of an open file; None where it is no RIFF/WAVE file with fmt and data."""
     size = os.fstat(file.fileno()).st_size
     file.seek(0)
