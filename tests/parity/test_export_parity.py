@@ -1,0 +1,200 @@
+"""The exported models, in the device's own engine, are the trained net, or ParityError."""
+
+import dataclasses
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from edgekws.engines.registry import open_engine
+from edgekws.errors import ParityError, RunError
+from edgekws.events import Floats
+from edgekws.export.parity import Figures, Reference, compare, reference, require_parity
+from edgekws.export.pipeline import export_run
+from edgekws.export.quantize import to_int8
+from edgekws.export.scores import clip_steps, decide, score_steps, score_stream
+from edgekws.export.to_onnx import graph_spec, to_onnx
+from edgekws.runtime.detector import Detector, rows_to_fill
+from edgekws.runtime.evaluate import classify_clip
+from edgekws.runtime.wiring import find_bundle, open_device
+from edgekws.specs import ModelSpec
+from edgekws.train.nets import StreamingTcn
+from edgekws.train.run import model_spec
+from tests.fakes import trigger_spec
+from tests.parity.tolerances import FP32_POSTERIORS
+from tests.runs import RATE, shaken_net, trained, write_run
+
+
+def small_model() -> ModelSpec:
+    return model_spec(trained().run)
+
+
+def figures_of(graph: onnx.ModelProto, *, against: Reference) -> Figures:
+    data = graph.SerializeToString()
+    engine = open_engine("onnx", data, graph_spec(graph))
+    return compare(small_model(), engine, against, key="onnx-test", size=len(data))
+
+
+@cache
+def held_out() -> Reference:
+    made = trained()
+    return reference(made.net, small_model(), made.heldout, made.truths)
+
+
+@cache
+def fp32() -> onnx.ModelProto:
+    return to_onnx(trained().net, small_model())
+
+
+@cache
+def int8() -> onnx.ModelProto:
+    model = small_model()
+    return to_int8(fp32(), (clip_steps(model, clip) for clip in trained().calibration))
+
+
+def broken(graph: onnx.ModelProto, *, name: str, factor: float) -> onnx.ModelProto:
+    """Return the graph with one constant multiplied."""
+    other = onnx.ModelProto()
+    other.CopyFrom(graph)
+    tensor = next(t for t in other.graph.initializer if t.name == name)
+    array = onnx.numpy_helper.to_array(tensor)
+    tensor.CopyFrom(onnx.numpy_helper.from_array((array * factor).astype(array.dtype), name))
+    return other
+
+
+def test_the_net_of_these_tests_has_learned() -> None:
+    assert np.mean(held_out().decisions == held_out().truths) > 0.9
+
+
+@settings(max_examples=15)
+@given(steps=st.integers(1, 20), seed=st.integers(0, 99))
+def test_fp32_engine_gives_the_posteriors_of_torch(steps: int, seed: int) -> None:
+    net, model = shaken_net(trained().run.net, n_labels=4), small_model()
+    graph = to_onnx(net, model)
+    engine = open_engine("onnx", graph.SerializeToString(), graph_spec(graph))
+    x = np.random.default_rng(seed).standard_normal((1, steps * 8, 40)).astype(np.float32)
+    ours = score_steps(model, engine, list(x.reshape(steps, 8, 40)))
+    np.testing.assert_allclose(ours, posteriors(net, x), rtol=0, atol=FP32_POSTERIORS)
+
+
+@torch.inference_mode()
+def posteriors(net: StreamingTcn, x: Floats) -> Floats:
+    logits, _ = net(torch.from_numpy(x), net.zero_states())
+    return np.asarray(torch.softmax(logits, -1)[0].numpy())
+
+
+def test_fp32_passes() -> None:
+    figures = figures_of(fp32(), against=held_out())
+    assert figures.largest_difference < FP32_POSTERIORS
+    assert (figures.agreement, figures.accuracy_loss) == (1, 0)
+    require_parity(figures, precision="fp32")
+
+
+def test_int8_passes() -> None:
+    figures = figures_of(int8(), against=held_out())
+    assert figures.agreement >= 0.97
+    assert 0 < figures.largest_difference < 0.2
+    require_parity(figures, precision="int8")
+
+
+def test_int8_stays_right_over_a_long_stream() -> None:
+    model, pcm = small_model(), trained().stream.pcm
+    rows = [
+        score_stream(model, open_engine("onnx", g.SerializeToString(), graph_spec(g)), pcm)
+        for g in (fp32(), int8())
+    ]
+    assert np.abs(rows[0].scores - rows[1].scores).mean() < 0.02
+    agreeing = rows[0].scores.argmax(1) == rows[1].scores.argmax(1)
+    assert agreeing[len(agreeing) * 3 // 4 :].mean() > 0.95  # errors do not pile up in the states
+
+
+@pytest.mark.parametrize("factor", [1.01, -1.0, np.inf])
+def test_a_changed_weight_is_no_parity_in_fp32(factor: float) -> None:
+    graph = broken(fp32(), name="stem_weight", factor=factor)
+    with pytest.raises(ParityError, match=r"onnx-test disagrees.*80 held-out clips"):
+        require_parity(figures_of(graph, against=held_out()), precision="fp32")
+
+
+def test_a_wrong_scale_is_no_parity_in_int8() -> None:
+    names = [t.name for t in int8().graph.initializer if t.name.startswith("embed")]
+    scale = next(name for name in names if name.endswith("weight_scale"))
+    graph = broken(int8(), name=scale, factor=-1.0)
+    with pytest.raises(ParityError, match=r"agreement \d+\.\d+%, accuracy"):
+        require_parity(figures_of(graph, against=held_out()), precision="int8")
+
+
+@pytest.mark.parametrize(
+    ("clips", "differing", "passes"),
+    [(30, 2, True), (30, 3, False), (500, 15, True), (500, 16, False)],
+)
+def test_few_clips_at_a_border_are_forgiven(clips: int, differing: int, passes: bool) -> None:
+    figures = some_figures(clips=clips, agreement=1 - differing / clips)
+    if passes:
+        require_parity(figures, precision="int8")
+    else:
+        with pytest.raises(ParityError):
+            require_parity(figures, precision="int8")
+
+
+def some_figures(*, clips: int, agreement: float) -> Figures:
+    return Figures(
+        key="onnx-int8",
+        size=1,
+        clips=clips,
+        accuracy=0.9,
+        macro_f1=0.9,
+        accuracy_loss=0.0,
+        agreement=agreement,
+        largest_difference=0.1,
+        microseconds_per_step=1.0,
+    )
+
+
+def test_an_accuracy_lost_is_no_parity() -> None:
+    figures = some_figures(clips=1000, agreement=0.985)
+    require_parity(figures, precision="int8")
+    with pytest.raises(ParityError, match=r"lost 1\.10%"):
+        require_parity(dataclasses.replace(figures, accuracy_loss=0.011), precision="int8")
+
+
+def test_clips_shorter_than_the_window_are_refused() -> None:
+    made = trained()
+    with pytest.raises(RunError, match="shorter than the model's window"):
+        reference(made.net, small_model(), made.heldout[:, :3000], made.truths)
+
+
+def test_decisions_are_those_of_classify() -> None:
+    made, model = trained(), small_model()
+    engine = open_engine("onnx", int8().SerializeToString(), graph_spec(int8()))
+    detector = Detector(model, engine, dict.fromkeys(model.commands, trigger_spec()))
+    rng = np.random.default_rng(6)
+    for _ in range(20):
+        clip = np.concatenate(made.heldout[rng.integers(0, 80, 3)])  # several full rows
+        scores = score_steps(model, engine, clip_steps(model, clip))
+        assert model.labels[decide(model, scores)] == classify_clip(detector, clip).label
+
+
+def test_stream_scores_are_those_of_the_detector() -> None:
+    model, pcm = small_model(), trained().stream.pcm[: 7 * RATE + 123]
+    engine = open_engine("onnx", int8().SerializeToString(), graph_spec(int8()))
+    detector = Detector(model, engine, dict.fromkeys(model.commands, trigger_spec()))
+    rows = score_stream(model, engine, pcm)
+    whole = detector.scores(pcm)
+    np.testing.assert_allclose(rows.scores, whole[rows_to_fill(model) - 1 :], atol=1e-3)
+    assert rows.samples[0] == model.features.samples(model.window_frames)
+    assert rows.samples[-1] == model.features.samples(len(whole) * model.frames_per_score)
+
+
+def test_the_bundle_passes_the_devices_self_check(tmp_path: Path) -> None:
+    place = export_run(write_run(tmp_path / "run"), tmp_path / "dist", "x86", say=lambda _: None)
+    device = open_device(find_bundle(place))
+    assert device.model_file.key == "onnx-int8"
+    made = trained()
+    answers = [classify_clip(device.detector, clip).label for clip in made.heldout]
+    right = np.mean([made.run.labels[t] == a for t, a in zip(made.truths, answers, strict=True)])
+    assert right == pytest.approx(device.bundle.manifest.clip_metrics[0].accuracy)
