@@ -48,7 +48,7 @@ def load_calibration(folder: Path) -> Pcm:
 def _load(path: Path, expected: Mapping[str, tuple[type, int]]) -> dict[str, NDArray[Any]]:
     """Read the named arrays, each of the given type and number of dimensions."""
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
             arrays = {name: file[name] for name in expected}
     except OSError as error:
         raise RunError(
