@@ -89,7 +89,11 @@ def load_corpus(
         for path in list_audio(folder)
     ]
     splits, disjoint = split_commands(own, recipe)
-    splits += [_split_by_name(recording.path, recipe) for recording in others + noise]
+    known = _split_of_speakers(own, splits) if disjoint else {}
+    splits += [
+        known.get(speaker_of(recording.path)) or _split_by_name(recording.path, recipe)
+        for recording in others + noise
+    ]
     everything, clips = own + others + noise, []
     for done, (recording, split) in enumerate(zip(everything, splits, strict=True)):
         pcm = read_audio(recording.path, sample_rate=sample_rate)
@@ -145,6 +149,13 @@ def _other_recordings(
 def _noise_folders(folders: Folders) -> list[Path]:
     own = [folders.data / name for name in (SILENCE, BACKGROUND)]
     return [folder for folder in own if folder.is_dir()] + list(folders.noise)
+
+
+def _split_of_speakers(
+    recordings: Sequence[Recording], splits: Sequence[SplitName]
+) -> dict[str | None, SplitName]:
+    """Return where each speaker of the commands is, so that their other words go there too."""
+    return {speaker_of(r.path): split for r, split in zip(recordings, splits, strict=True)}
 
 
 def _split_by_name(path: Path, recipe: DataRecipe) -> SplitName:

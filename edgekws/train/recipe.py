@@ -1,79 +1,95 @@
 """A recipe: everything a training run decides, read from one TOML file."""
 
 import hashlib
+import math
 import tomllib
 from pathlib import Path
+from typing import Annotated, Final
 
 import msgspec
+from msgspec import Meta
 
 from edgekws.errors import ConfigError
-from edgekws.specs import Spec
+from edgekws.specs import MFCC_40, Spec
 from edgekws.train.nets import TcnConfig
+
+Count = Annotated[int, Meta(ge=0)]
+Positive = Annotated[int, Meta(ge=1)]
+Share = Annotated[float, Meta(ge=0, le=1)]
+Rate = Annotated[float, Meta(ge=0, le=1)]
+Above0 = Annotated[float, Meta(gt=0)]
+FolderName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")]
+WHOLE_NET: Final = ("stem_channels", "stem_kernel", "stem_stride", "embedding")
+WHOLE_STAGE: Final = ("channels", "kernel", "depth", "blocks", "stride")
 
 
 class DataRecipe(Spec, frozen=True):
     """How folders become classes and splits."""
 
-    validation_percent: float = 15.0
+    validation_percent: Annotated[float, Meta(gt=0, lt=100)] = 15.0
     """Share of speakers (or clips, where no speaker is named) that is held out."""
-    test_percent: float = 0.0
+    test_percent: Annotated[float, Meta(ge=0, lt=100)] = 0.0
     """Share of speakers left out; 10 with Speech Commands leaves its official test set alone."""
-    unknown_fraction: float = 0.2
+    unknown_fraction: Share = 0.2
     """Share of training examples that are other words."""
-    silence_fraction: float = 0.1
+    silence_fraction: Share = 0.1
     """Share of training examples that are noise alone."""
-    examples_per_epoch: int = 0
+    examples_per_epoch: Count = 0
     """Training examples per epoch; 0 takes four per clip, at least 1,000 and at most 32,000."""
-    balance: float = 0.5
+    balance: Share = 0.5
     """A class is drawn in proportion to its clips to this power: 1 as they are, 0 all alike."""
 
 
 class AugmentRecipe(Spec, frozen=True):
     """What a training example goes through; probabilities are 0 to 1."""
 
-    shift_samples: int = 1600
+    shift_samples: Count = 1600
     """Largest shift of a clip to either side."""
-    lead_frames: tuple[int, ...] = (0, 0, 8, 24, 48)
+    lead_frames: Annotated[tuple[Count, ...], Meta(min_length=1)] = (0, 0, 8, 24, 48)
     """Frames of sound before the window, drawn per batch; 0 starts from a fresh state."""
-    noise_probability: float = 0.8
+    noise_probability: Share = 0.8
     snr_db: tuple[float, float] = (0.0, 35.0)
     gain_db: tuple[float, float] = (-18.0, 6.0)
-    speed_probability: float = 0.5
-    speed: tuple[float, float] = (0.88, 1.14)
-    reverb_probability: float = 0.2
-    reverb_seconds: tuple[float, float] = (0.1, 0.5)
-    frequency_masks: int = 2
-    frequency_mask_bands: int = 6
-    time_masks: int = 2
-    time_mask_frames: int = 14
+    speed_probability: Share = 0.5
+    speed: tuple[Above0, Above0] = (0.88, 1.14)
+    reverb_probability: Share = 0.2
+    reverb_seconds: tuple[Above0, Above0] = (0.1, 0.5)
+    frequency_masks: Count = 2
+    frequency_mask_bands: Count = 6
+    time_masks: Count = 2
+    time_mask_frames: Count = 14
 
 
 class PhaseRecipe(Spec, frozen=True):
     """A run of epochs with one pair of peak learning rates; 0 freezes that part."""
 
-    epochs: int
-    head_rate: float
-    backbone_rate: float
-    warmup_fraction: float = 0.1
+    epochs: Positive
+    head_rate: Rate
+    backbone_rate: Rate
+    warmup_fraction: Share = 0.1
+
+    def __post_init__(self) -> None:
+        if self.head_rate + self.backbone_rate == 0:
+            raise ValueError("head_rate and backbone_rate are both 0: nothing would learn")
 
 
 class OptimizerRecipe(Spec, frozen=True):
     """AdamW on batches, cosine down to zero in every phase, averaged weights for the result."""
 
-    batch: int = 128
-    weight_decay: float = 0.02
-    label_smoothing: float = 0.05
-    gradient_norm: float = 5.0
-    average_decay: float = 0.998
-    patience: int = 0
+    batch: Annotated[int, Meta(ge=2)] = 128
+    weight_decay: Share = 0.02
+    label_smoothing: Share = 0.05
+    gradient_norm: Above0 = 5.0
+    average_decay: Share = 0.998
+    patience: Count = 0
     """Epochs without a better validation loss before a phase ends; 0 never stops early."""
 
 
 class StreamRecipe(Spec, frozen=True):
     """How thresholds are chosen: a false-accept budget over a long validation stream."""
 
-    false_accepts_per_hour: float = 1.0
-    minutes: float = 30.0
+    false_accepts_per_hour: Annotated[float, Meta(ge=0)] = 1.0
+    minutes: Annotated[float, Meta(ge=0.2, le=6000)] = 30.0
     """Length of the stream that is laid; half chooses the thresholds, half reports."""
 
 
@@ -88,14 +104,14 @@ class SourceRecipe(Spec, frozen=True):
 class Recipe(Spec, frozen=True):
     """One training run. With `base` it adapts that model, with `net` it starts from scratch."""
 
-    name: str
+    name: FolderName
     version: str
     phases: tuple[PhaseRecipe, ...]
     base: str = ""
     net: TcnConfig | None = None
     labels: tuple[str, ...] = ()
     """The commands; empty takes every folder that is not reserved. Others are `_unknown_`."""
-    seed: int = 1
+    seed: Count = 1
     data: DataRecipe = DataRecipe()
     augment: AugmentRecipe = AugmentRecipe()
     optimizer: OptimizerRecipe = OptimizerRecipe()
@@ -107,13 +123,21 @@ class Recipe(Spec, frozen=True):
             raise ValueError("give either base (adapt it) or net (start from scratch)")
         if not self.phases:
             raise ValueError("give at least one [[phases]]")
+        if len(set(self.labels)) < len(self.labels):
+            raise ValueError("labels: each command once")
+        if any(not label or label.startswith(("_", ".")) for label in self.labels):
+            raise ValueError("labels: names that start with _ or . are not for commands")
+        if self.net is not None:
+            _check_net(self.net)
 
 
 def load_recipe(path: Path) -> tuple[Recipe, str]:
     """Read a recipe; return it with the sha256 of its bytes. ConfigError names the faulty key."""
     try:
         text = path.read_bytes()
-        recipe = msgspec.convert(tomllib.loads(text.decode()), Recipe)
+        values = tomllib.loads(text.decode())
+        _refuse_endless(values)
+        recipe = msgspec.convert(values, Recipe)
     except OSError as fault:
         raise ConfigError(
             f"{path}: cannot read the recipe ({fault.strerror}); models/recipes/ holds examples"
@@ -123,3 +147,29 @@ def load_recipe(path: Path) -> tuple[Recipe, str]:
     except msgspec.ValidationError as fault:
         raise ConfigError(f"{path}: {fault}; mend that key of the recipe") from fault
     return recipe, hashlib.sha256(text).hexdigest()
+
+
+def _check_net(net: TcnConfig) -> None:
+    """Raise ValueError for sizes that no net can have."""
+    if net.n_features != MFCC_40.n_mfcc:
+        raise ValueError(f"net.n_features: the front end gives {MFCC_40.n_mfcc}")
+    if not net.stages:
+        raise ValueError("net.stages: give one or more")
+    whole = [(f"net.{name}", getattr(net, name)) for name in WHOLE_NET]
+    whole += [(f"net.stages.{n}", getattr(s, n)) for s in net.stages for n in WHOLE_STAGE]
+    for name, value in whole:
+        if value < 1:
+            raise ValueError(f"{name}: needs to be 1 or more")
+    if net.stem_kernel < net.stem_stride or any(s.kernel < s.stride for s in net.stages):
+        raise ValueError("net: a kernel needs to be as long as its stride, or longer")
+    if net.pool_rows < 2 or not 0 <= net.dropout < 1:
+        raise ValueError("net: needs pool_rows of 2 or more and a dropout below 1")
+
+
+def _refuse_endless(value: object, path: str = "$") -> None:
+    """Raise ValidationError for TOML's nan and inf, which pass every range."""
+    if isinstance(value, float) and not math.isfinite(value):
+        raise msgspec.ValidationError(f"Expected a finite number - at `{path}`")
+    items = value.items() if isinstance(value, dict) else ()
+    for key, item in (*items, *(enumerate(value) if isinstance(value, list) else ())):
+        _refuse_endless(item, f"{path}.{key}")

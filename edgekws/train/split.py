@@ -65,9 +65,10 @@ def split_commands(
 
 
 def _first(keys: Iterable[_Key], recipe: DataRecipe, *, key: Callable[[_Key], str]) -> set[_Key]:
-    """Return the share of keys that is held out, at least one."""
-    ordered = sorted(keys, key=lambda item: _rank(key(item)))
-    return set(ordered[: max(1, round(len(ordered) * recipe.validation_percent / 100))])
+    """Return the share of keys that is held out, at least one and not all."""
+    ordered = sorted(keys, key=lambda item: (_rank(key(item)), str(item)))
+    wanted = round(len(ordered) * recipe.validation_percent / 100)
+    return set(ordered[: max(1, min(wanted, len(ordered) - 1))])
 
 
 def _covers(recordings: Sequence[Recording], splits: Sequence[SplitName]) -> bool:
