@@ -1,6 +1,7 @@
 """A long validation stream: noise and other speech, with commands laid in at known places."""
 
 import io
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -21,6 +22,7 @@ COMMAND_SHARE: Final = 0.5  # of what is laid in; the rest is other speech
 SNR_DB: Final = (5.0, 25.0)
 LEVEL_DB: Final = (-35.0, -12.0)  # of speech, RMS below full scale
 SCENE_SECONDS: Final = 20.0  # of one background
+OTHER_SECONDS: Final = 8  # at most so much of one recording of other speech at a time
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +64,21 @@ def load_stream(path: Path) -> Stream:
     """Read what `save_stream` wrote; RunError where it cannot be read."""
     try:
         with np.load(path, allow_pickle=False) as held:
-            return Stream(held["pcm"], held["truth"], int(held["tune_end"]))
-    except (OSError, ValueError, KeyError) as fault:
+            stream = Stream(held["pcm"], held["truth"], int(held["tune_end"]))
+        _check(stream)
+    except (OSError, ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile) as fault:
         raise RunError(f"{path}: not a usable stream ({fault}); run adapt again") from fault
+    return stream
+
+
+def _check(stream: Stream) -> None:
+    pcm, truth = stream.pcm, stream.truth
+    if pcm.dtype != np.int16 or pcm.ndim != 1 or not 0 < stream.tune_end < len(pcm):
+        raise ValueError(f"pcm is {pcm.dtype} {pcm.shape}, tune_end {stream.tune_end}")
+    if truth.dtype != np.int64 or truth.shape != (len(truth), 3):
+        raise ValueError(f"truth is {truth.dtype} {truth.shape}")
+    if len(truth) and not 0 <= truth.min() <= truth.max() < len(pcm) + 1:
+        raise ValueError("truth lies outside of the audio")
 
 
 Piece = tuple[Pcm, int]  # audio and class; -1 for what is no command
@@ -99,6 +113,7 @@ def _lay_half(
             turn += 1
         else:
             pcm, label = others[rng.integers(len(others))]
+            pcm = _excerpt(pcm, OTHER_SECONDS * sample_rate, rng)
         end = at + len(pcm)
         if end + 2 * sample_rate > length:
             break
@@ -107,6 +122,14 @@ def _lay_half(
             places.append((at, end, label))
         at = end + int(rng.uniform(*GAP_SECONDS) * sample_rate)
     return augment.to_scale(speech + scene).astype(np.int16), places
+
+
+def _excerpt(pcm: Pcm, longest: int, rng: Generator) -> Pcm:
+    """Return a random part of a long recording: whole, it would not fit or fill the stream."""
+    if len(pcm) <= longest:
+        return pcm
+    start = int(rng.integers(0, len(pcm) - longest + 1))
+    return pcm[start : start + longest]
 
 
 def _levelled(pcm: Pcm, rng: Generator) -> Floats:

@@ -76,18 +76,31 @@ def _thresholds(
     mean_rows: int,
     budget_per_hour: float,
 ) -> dict[str, TriggerSpec]:
-    """Return the lowest thresholds that keep the budget; all labels are swept together."""
+    """Return the lowest thresholds that keep the budget, lowered together from the highest.
+
+    Every set of thresholds that is taken was tried as a whole: where two labels rise together only
+    one is detected, so that one label's threshold bears on the other's false accepts. A label
+    that is over its share even at the highest threshold stays there.
+    """
     hours = stream.tune_end / model.features.sample_rate / 3600
     allowed = budget_per_hour * hours / len(model.commands)
+
+    def over_share(trial: dict[str, TriggerSpec]) -> set[str]:
+        false_accepts = _matches(scores, samples, stream, model, trial).false_accepts
+        wrong = [detection.label for detection in false_accepts]
+        return {label for label in model.commands if wrong.count(label) > allowed}
+
     chosen = {label: _trigger(THRESHOLDS[-1], mean_rows, model) for label in model.commands}
-    open_labels = set(model.commands)
-    for on in reversed(THRESHOLDS):
-        trial = {label: _trigger(on, mean_rows, model) for label in model.commands}
-        wrong = [d.label for d in _matches(scores, samples, stream, model, trial).false_accepts]
-        open_labels -= {label for label in open_labels if wrong.count(label) > allowed}
-        chosen.update({label: trial[label] for label in open_labels})
-        if not open_labels:
-            break
+    lost = over_share(chosen)
+    open_labels = set(model.commands) - lost
+    for on in reversed(THRESHOLDS[:-1]):
+        while open_labels:
+            trial = chosen | {label: _trigger(on, mean_rows, model) for label in open_labels}
+            over = over_share(trial) - lost
+            if not over:
+                chosen = trial
+                break
+            open_labels -= (over & open_labels) or open_labels
     return chosen
 
 
