@@ -1,5 +1,6 @@
 """Training state in one safetensors file, so that an interrupted run goes on where it was."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,13 +16,17 @@ from edgekws.train.run import write_aside
 
 
 class Progress(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How far a run is: epochs are counted over all phases; `best_loss` is on validation."""
+    """How far a run is: epochs are counted over all phases; `best_loss` is on validation.
+
+    `labels` is empty in checkpoints that were written before it was there.
+    """
 
     recipe_sha256: str
     epochs_done: int
     phase: int
     best_epoch: int
     best_loss: float
+    labels: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +62,20 @@ def load_checkpoint(path: Path) -> Checkpoint | None:
         raise RunError(
             f"{path}: not a usable checkpoint ({fault}); delete it to start over"
         ) from fault
+
+
+def cut_log(path: Path, *, epochs: int) -> None:
+    """Keep the lines of the log up to an epoch: those after it were never checkpointed."""
+    if not path.exists():
+        return
+    kept = []
+    for line in path.read_bytes().splitlines(keepends=True):
+        try:
+            if json.loads(line)["epoch"] <= epochs:
+                kept.append(line)
+        except (ValueError, TypeError, KeyError):  # the line that a kill cut short
+            continue
+    write_aside(path, b"".join(kept))
 
 
 def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:

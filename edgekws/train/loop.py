@@ -7,17 +7,21 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
+import msgspec
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from edgekws.errors import ConfigError, RunError
 from edgekws.train.augment import mask_spectrum
 from edgekws.train.batches import ExampleStream, Window, loader
 from edgekws.train.checkpoint import (
     Checkpoint,
     Progress,
+    cut_log,
     load_checkpoint,
     optimizer_tensors,
     restore_optimizer,
@@ -30,7 +34,9 @@ from edgekws.train.nets import StreamingTcn
 from edgekws.train.progress import Reporter
 from edgekws.train.recipe import PhaseRecipe, Recipe
 
-SCORED_ROWS = 2  # rows at the end of an example whose window holds the clip
+CHECKPOINT_FILE: Final = "checkpoint.safetensors"
+LOG_FILE: Final = "training.jsonl"
+SCORED_ROWS: Final = 2  # rows at the end of an example whose window holds the clip
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,18 +79,14 @@ class Trainer:
     steps: int = 0
 
     def __post_init__(self) -> None:
-        self.progress = Progress(self.recipe_sha256, 0, 0, 0, math.inf)
+        self.progress = Progress(self.recipe_sha256, 0, 0, 0, math.inf, self.corpus.labels)
         self.average = copy.deepcopy(self.net).eval()
         self.best = state_copy(self.average)
 
     def run(self) -> StreamingTcn:
         """Train all phases, from the checkpoint if there is one; return the best averaged net."""
-        held = load_checkpoint(self.folder / "checkpoint.safetensors")
-        if held is not None and held.progress.recipe_sha256 == self.recipe_sha256:
-            self._restore(held)
-            self.reporter.say(f"going on after epoch {self.progress.epochs_done}")
-        else:
-            held = None
+        held = self._resume()
+        cut_log(self.folder / LOG_FILE, epochs=self.progress.epochs_done)
         first = 0
         for number, phase in enumerate(self.recipe.phases):
             if number >= self.progress.phase and self.progress.epochs_done < first + phase.epochs:
@@ -93,6 +95,26 @@ class Trainer:
             first += phase.epochs
         self.average.load_state_dict(self.best)
         return self.average.eval()
+
+    def _resume(self) -> Checkpoint | None:
+        """Restore the checkpoint of this run, if there is one; another run's is not touched yet."""
+        path = self.folder / CHECKPOINT_FILE
+        held = load_checkpoint(path)
+        if held is None:
+            return None
+        same_labels = held.progress.labels in ((), self.corpus.labels)
+        if held.progress.recipe_sha256 != self.recipe_sha256 or not same_labels:
+            self.reporter.say(f"{path} is of another recipe or other labels: starting over")
+            return None
+        try:
+            self._restore(held)
+        except (RuntimeError, ValueError, KeyError) as fault:
+            what = " ".join(str(fault).split())[:200]
+            raise RunError(
+                f"{path}: does not fit this net ({what}); delete it to start over"
+            ) from fault
+        self.reporter.say(f"going on after epoch {self.progress.epochs_done}")
+        return held
 
     def _run_phase(
         self, number: int, phase: PhaseRecipe, first: int, held: Checkpoint | None
@@ -104,19 +126,18 @@ class Trainer:
             self.net.load_state_dict(self.best)
             self.average.load_state_dict(self.best)
         for epoch in range(max(first, self.progress.epochs_done), first + phase.epochs):
+            if self._out_of_patience(epoch, first):  # also when going on: it had stopped here
+                break
             figures = self._run_epoch(epoch, number, first, optimizer)
             self._keep(figures, optimizer)
             self.reporter.epoch(figures, self.progress.best_epoch)
-            patience = self.recipe.optimizer.patience
-            if patience and epoch - max(self.progress.best_epoch, first) >= patience:
-                break
-        self.progress = Progress(
-            self.recipe_sha256,
-            first + phase.epochs,
-            number + 1,
-            self.progress.best_epoch,
-            self.progress.best_loss,
+        self.progress = msgspec.structs.replace(
+            self.progress, epochs_done=first + phase.epochs, phase=number + 1
         )
+
+    def _out_of_patience(self, epochs_done: int, first: int) -> bool:
+        patience = self.recipe.optimizer.patience
+        return patience > 0 and epochs_done - max(self.progress.best_epoch, first) >= patience
 
     def _run_epoch(
         self, epoch: int, number: int, first: int, optimizer: torch.optim.Optimizer
@@ -139,6 +160,11 @@ class Trainer:
             total += self._learn(audio, classes, optimizer, generator)
             self.reporter.batch(epoch, step + 1, batches, total / (step + 1))
         loss, accuracy = validate(self.average, self.features, self.validation)
+        if not math.isfinite(total + loss):
+            raise ConfigError(
+                f"recipe {self.recipe.name!r}: the loss is no number any more in epoch {epoch + 1};"
+                f" lower the rates of phase {number + 1}"
+            )
         seconds = round(time.monotonic() - began, 1)
         return EpochFigures(epoch + 1, number + 1, total / batches, loss, accuracy, rate, seconds)
 
@@ -177,19 +203,19 @@ class Trainer:
         better = figures.validation_loss < self.progress.best_loss
         if better:
             self.best = state_copy(self.average)
-        self.progress = Progress(
-            self.recipe_sha256,
-            figures.epoch,
-            figures.phase - 1,
-            figures.epoch if better else self.progress.best_epoch,
-            min(figures.validation_loss, self.progress.best_loss),
+        self.progress = msgspec.structs.replace(
+            self.progress,
+            epochs_done=figures.epoch,
+            phase=figures.phase - 1,
+            best_epoch=figures.epoch if better else self.progress.best_epoch,
+            best_loss=min(figures.validation_loss, self.progress.best_loss),
         )
+        with (self.folder / LOG_FILE).open("a") as log:
+            log.write(json.dumps({f: getattr(figures, f) for f in figures.__slots__}) + "\n")
         save_checkpoint(
-            self.folder / "checkpoint.safetensors",
+            self.folder / CHECKPOINT_FILE,
             Checkpoint(self.progress, dict(self._tensors(optimizer))),
         )
-        with (self.folder / "training.jsonl").open("a") as log:
-            log.write(json.dumps({f: getattr(figures, f) for f in figures.__slots__}) + "\n")
 
     def _tensors(self, optimizer: torch.optim.Optimizer) -> Iterator[tuple[str, Tensor]]:
         parts = {
@@ -205,7 +231,7 @@ class Trainer:
         self.net.load_state_dict(held.part("net"))
         self.average.load_state_dict(held.part("average"))
         self.best = held.part("best")
-        self.progress = held.progress
+        self.progress = msgspec.structs.replace(held.progress, labels=self.corpus.labels)
 
 
 def build_optimizer(net: StreamingTcn, phase: PhaseRecipe, recipe: Recipe) -> torch.optim.Optimizer:
