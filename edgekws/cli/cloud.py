@@ -37,7 +37,9 @@ def _add_adapt(subparsers: Any) -> None:
     )
     parser.add_argument("--noise", type=Path, action="append", default=[], help="a folder of noise")
     parser.add_argument("--overwrite", action="store_true", help="replace a finished run in --out")
-    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument(
+        "--threads", type=_at_least_one, default=len(os.sched_getaffinity(0)), help="for torch"
+    )
     parser.set_defaults(run=_adapt)
 
 
@@ -49,6 +51,12 @@ def _add_export(subparsers: Any) -> None:
     parser.add_argument("--target", required=True, help="rpi, rpi-zero2, jetson or x86")
     parser.add_argument("--out", type=Path, default=Path("dist"), help="where bundles go (dist)")
     parser.set_defaults(run=_export)
+
+
+def _at_least_one(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no count of 1 or more")
+    return int(text)
 
 
 def _adapt(args: argparse.Namespace) -> int:

@@ -21,7 +21,7 @@ from edgekws.train.dataset import Corpus, Folders
 from edgekws.train.evaluate import Normalizer, clip_logits
 from edgekws.train.frontend import TorchFrontend
 from edgekws.train.gather import gather
-from edgekws.train.loop import Trainer, Validation
+from edgekws.train.loop import CHECKPOINT_FILE, Trainer, Validation
 from edgekws.train.nets import StreamingTcn
 from edgekws.train.pretrained import Base, load_base, new_head
 from edgekws.train.progress import Reporter
@@ -37,6 +37,7 @@ from edgekws.train.run import (
 )
 from edgekws.train.stream import lay_stream, save_stream
 
+RECIPE_FILE: Final = "recipe.toml"
 CALIBRATION_CLIPS: Final = 256
 NORMALIZATION_BATCHES: Final = 24
 SILENCE_LEVEL_DB: Final = (-40.0, 0.0)
@@ -60,7 +61,8 @@ def adapt(task: Adaptation, reporter: Reporter) -> Run:
     DataError, MissingExtraError, and RunError where `out` holds a finished run already.
     """
     recipe, sha256 = load_recipe(task.recipe)
-    _prepare_folder(task)
+    recipe_text = task.recipe.read_bytes()
+    _require_place(task)
     torch.set_num_threads(task.threads)
     torch.manual_seed(recipe.seed)
     base = load_base(recipe.base) if recipe.base else None
@@ -69,14 +71,15 @@ def adapt(task: Adaptation, reporter: Reporter) -> Run:
     net, features = _net(recipe, base, corpus, spec)
     validation = validation_clips(corpus, recipe, net, spec)
     reporter.say(_summary(corpus, validation))
+    _clear_place(task.out)  # not before: what is asked for can be done
     trainer = Trainer(net, features, corpus, validation, recipe, sha256, task.out, reporter)
     best = trainer.run()
     report = build_report(best, features, corpus, validation)
     _save_audio(task.out, corpus, recipe, features, validation)
     run = _run(recipe, sha256, base, features, best, report, corpus, task.folders)
+    write_aside(task.out / RECIPE_FILE, recipe_text)
     save_run(task.out, run, best)
-    write_aside(task.out / "recipe.toml", task.recipe.read_bytes())
-    (task.out / "checkpoint.safetensors").unlink(missing_ok=True)
+    (task.out / CHECKPOINT_FILE).unlink(missing_ok=True)
     return run
 
 
@@ -130,15 +133,23 @@ def build_report(
     )
 
 
-def _prepare_folder(task: Adaptation) -> None:
-    if (task.out / RUN_FILE).exists():
-        if not task.overwrite:
-            raise RunError(
-                f"{task.out}: holds a finished run; name another --out, or add --overwrite"
-            )
-        (task.out / RUN_FILE).unlink()
-        (task.out / "training.jsonl").unlink(missing_ok=True)
-    task.out.mkdir(parents=True, exist_ok=True)
+def _require_place(task: Adaptation) -> None:
+    """Make the run folder; RunError where it cannot be, or holds what is not to be replaced."""
+    if (task.out / RUN_FILE).exists() and not task.overwrite:
+        raise RunError(f"{task.out}: holds a finished run; name another --out, or add --overwrite")
+    try:
+        task.out.mkdir(parents=True, exist_ok=True)
+    except OSError as fault:
+        raise RunError(
+            f"{task.out}: cannot be made a folder ({fault.strerror}); name another --out"
+        ) from fault
+
+
+def _clear_place(out: Path) -> None:
+    """Take the mark of a finished run away; a checkpoint left beside it was already used up."""
+    if (out / RUN_FILE).exists():
+        (out / CHECKPOINT_FILE).unlink(missing_ok=True)
+        (out / RUN_FILE).unlink()
 
 
 def _net(
@@ -245,7 +256,9 @@ def _run(
 
 def _sources(recipe: Recipe, folders: Folders) -> Sequence[RunSource]:
     stated = [RunSource(name=s.name, licence=s.licence, url=s.url) for s in recipe.sources]
-    own = RunSource(name=f"recordings in {folders.data.name}", licence="not stated", url="")
+    own = RunSource(
+        name=f"recordings in {folders.data.resolve().name}", licence="not stated", url=""
+    )
     return stated or [own]
 
 
