@@ -189,7 +189,8 @@ def _show(event: dict[str, Any]) -> None:
     if event["event"] == "detection":
         print(f"  {event['time_seconds']:6.1f} s  heard {event['label']}  ({event['score']:.2f})")
     elif event["event"] == "dispatch":
-        print(f"            {event['sink']} {event['status']}, exit code {event['exit_code']}")
+        what = f"{event['sink']} {event['status']}, exit code {event['exit_code']}"
+        print(f"            {event['label']}: {what}")
     sys.stdout.flush()
 
 

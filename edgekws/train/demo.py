@@ -33,13 +33,21 @@ SPOKEN: Final[Mapping[str, Mapping[str, str]]] = {
 CLOSE: Final[Mapping[str, Sequence[str]]] = {
     "cmn": (
         *("开门", "关门", "开车", "关心", "台灯", "电灯", "红灯", "开始", "关系", "看到", "等等"),
-        *("今天的天气很好", "我想喝一杯水", "明天我们去公园", "他正在看电视"),
+        *("今天的天气很好", "我想喝一杯水", "明天我们去公园", "他正在看电视", "路上的红灯很长"),
+        *("他关上了窗户就出去了", "商店上午九点开门", "你可以再说一遍吗", "孩子们在院子里玩"),
     ),
     "en": (
         *("express", "especially", "expensive", "press", "espionage", "spread", "impressive"),
         *("a cup of tea would be nice", "what time is it now", "turn that down a little"),
+        *("we went for a long walk along the river on sunday", "could you close the window"),
+        *("the meeting was moved to half past three", "there is nothing good on television"),
+        *("my brother bought a blue bicycle in the market", "I will call you when I get home"),
+        *("dinner is going to be ready in about ten minutes", "the train was late once more"),
     ),
-    "de": ("Expresszug", "Presse", "Kaffee", "guten Morgen", "das Wetter wird besser"),
+    "de": (
+        *("Expresszug", "Presse", "Kaffee", "guten Morgen", "das Wetter wird heute besser"),
+        *("wir gehen am Sonntag in den Garten", "kannst du mir bitte das Brot geben"),
+    ),
 }
 """Words that are close to a command, and sentences: `_unknown_`, as everyday words are."""
 
@@ -58,7 +66,7 @@ SENTENCES: Final = (
 STRANGERS: Final = ("m3", "f2", "Andy", "linda", "john", "steph")
 """Voices heard in the recording only."""
 
-TAKES: Final = 48
+TAKES: Final = 192
 _CLOSE_TAKES: Final = 10
 _EVERYDAY_TAKES: Final = 2
 
