@@ -128,7 +128,8 @@ def class_weights(clips: list[Clip], recipe: Recipe) -> NDArray[np.float64]:
         [n / groups[k] * groups[k] ** power for k, n in zip(keys, lengths, strict=True)]
     )
     unknown = np.array([is_unknown for is_unknown, _ in keys])
-    share = recipe.data.unknown_fraction if unknown.any() and not unknown.all() else 0.0
+    mixed = unknown.any() and not unknown.all()
+    share = recipe.data.unknown_fraction if mixed else float(unknown.all())
     for mask, part in ((unknown, share), (~unknown, 1.0 - share)):
         if mask.any():
             weights[mask] *= part / weights[mask].sum()

@@ -63,7 +63,8 @@ def save_stream(path: Path, stream: Stream) -> None:
 def load_stream(path: Path) -> Stream:
     """Read what `save_stream` wrote; RunError where it cannot be read."""
     try:
-        with np.load(path, allow_pickle=False) as held:
+        # Opened here: numpy leaves the file open when it is no whole archive.
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as held:
             stream = Stream(held["pcm"], held["truth"], int(held["tune_end"]))
         _check(stream)
     except (OSError, ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile) as fault:

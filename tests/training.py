@@ -1,0 +1,138 @@
+"""Small training for tests: folders of speech, recipes of tiny nets, and `edgekws adapt` on them."""
+
+import io
+import subprocess
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import numpy as np
+
+from edgekws.specs import SILENCE, UNKNOWN
+from edgekws.train.background import make_noise
+from edgekws.train.dataset import BACKGROUND, Clip, Corpus
+from edgekws.train.progress import Reporter
+from edgekws.train.recipe import Recipe
+from edgekws.train.split import SplitName
+from tests.commands import Done, argv, environment, parse
+from tests.runs import LABELS, tone
+from tests.speech import Speech, write_folder, write_wav
+
+RATE: Final = 16_000
+TRAINING_SECONDS: Final = 180.0  # for one tiny run; five on an idle machine
+WORDS: Final = ("yes", "stop")
+OTHERS: Final = ("bird", "cat", "happy", "left")
+
+NET: Final = """
+[net]
+n_features = 40
+stem_channels = 16
+stem_kernel = 5
+stem_stride = 2
+embedding = 16
+pool_rows = 24
+dropout = 0.1
+
+[[net.stages]]
+channels = 16
+kernel = 5
+depth = 1
+blocks = 2
+stride = 1
+
+[[net.stages]]
+channels = 16
+kernel = 5
+depth = 1
+blocks = 1
+stride = 2
+"""
+
+
+def recipe_text(
+    *,
+    base: Path | str | None = None,
+    labels: Sequence[str] = (),
+    phases: Sequence[tuple[int, float, float]] = ((1, 0.01, 0.01),),
+    examples: int = 256,
+    patience: int = 0,
+    budget: float = 3600.0,
+    extra: str = "",
+) -> str:
+    """Return a recipe: phases are (epochs, head rate, backbone rate); no base means the tiny net."""
+    head = [f'name = "small"\nversion = "1"\nlabels = {list(labels)}']
+    head += [f'base = "{base}"'] if base else []
+    tables = [
+        extra,
+        f"[data]\nvalidation_percent = 25\nunknown_fraction = 0.3\nexamples_per_epoch = {examples}",
+        f"[optimizer]\nbatch = 32\npatience = {patience}\naverage_decay = 0.9",
+        f"[stream]\nfalse_accepts_per_hour = {budget}\nminutes = 2",
+        *(
+            f"[[phases]]\nepochs = {epochs}\nhead_rate = {head_rate}\nbackbone_rate = {rate}"
+            for epochs, head_rate, rate in phases
+        ),
+    ]
+    return "\n\n".join([*head, *tables, "" if base else NET]) + "\n"
+
+
+def write_recipe(path: Path, text: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def write_data(
+    root: Path, speech: Speech, *, words: Sequence[str] = WORDS, clips: int = 16
+) -> Path:
+    """Write one folder per word, `_unknown_` of other words, and background noise."""
+    write_folder(root, speech.words(words, clips=clips))
+    others = speech.words(OTHERS, clips=6)
+    write_folder(root, {UNKNOWN: [clip for own in others.values() for clip in own]})
+    noise = speech.noise(16 * RATE)
+    for number, part in enumerate(np.split(noise, 4)):
+        write_wav(root / BACKGROUND / f"room{number}.wav", part)
+    return root
+
+
+def adapt_argv(recipe: Path, data: Path, out: Path, *more: object) -> list[str]:
+    return argv(["adapt", "--recipe", recipe, "--data", data, "--out", out, "--threads", 1, *more])
+
+
+def adapt(recipe: Path, data: Path, out: Path, *more: object) -> Done:
+    """Run `edgekws adapt` to its end."""
+    done = subprocess.run(
+        adapt_argv(recipe, data, out, *more),
+        env=environment(),
+        capture_output=True,
+        timeout=TRAINING_SECONDS,
+        check=False,
+    )
+    return Done(done.returncode, parse(done.stdout), done.stderr.decode())
+
+
+def recipe_of(text: str) -> Recipe:
+    return msgspec.convert(tomllib.loads(text), Recipe)
+
+
+def quiet() -> Reporter:
+    """Return a reporter that writes into memory, `reporter.out`."""
+    return Reporter(1, io.StringIO())
+
+
+def tone_corpus(*, clips: int = 24) -> Corpus:
+    """Return so many short tones of each label of `tests.runs`, every fourth for validation."""
+    rng = np.random.default_rng(1)
+    spoken = [
+        Clip(tone(label, rng), LABELS[label], LABELS[label], _side(n))
+        for label in range(1, len(LABELS))
+        for n in range(clips)
+    ]
+    assert LABELS[:2] == (SILENCE, UNKNOWN)
+    noise = make_noise(5, seed=1, sample_rate=RATE)
+    return Corpus(LABELS, tuple(spoken), tuple(noise), speaker_disjoint=True)
+
+
+def _side(number: int) -> SplitName:
+    return "validation" if number % 4 == 3 else "training"

@@ -1,0 +1,116 @@
+"""Batches: reproducible draws in the shares that the recipe states, laid where the net looks."""
+
+from dataclasses import replace
+
+import msgspec
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from edgekws.specs import MFCC_40, SILENCE, UNKNOWN
+from edgekws.train.batches import ExampleStream, Window, class_weights, loader
+from edgekws.train.dataset import Clip, Corpus
+from edgekws.train.recipe import AugmentRecipe, Recipe
+from tests.training import recipe_of, recipe_text, tone_corpus
+
+WINDOW = Window(24, MFCC_40)
+SHARE = 0.03
+"""How far a share over 4,000 draws may be from its probability: four standard deviations."""
+PLAIN = AugmentRecipe(
+    shift_samples=0,
+    lead_frames=(0,),
+    noise_probability=0.0,
+    gain_db=(0.0, 0.0),
+    speed_probability=0.0,
+    reverb_probability=0.0,
+)
+
+
+def recipe(*, examples: int = 64, augment: AugmentRecipe | None = None) -> Recipe:
+    whole = recipe_of(recipe_text(examples=examples))
+    return msgspec.structs.replace(whole, augment=augment or whole.augment)
+
+
+def classes_of(stream: ExampleStream) -> NDArray[np.int64]:
+    return np.concatenate([classes.numpy() for _, classes in stream])
+
+
+def test_an_epoch_is_the_same_again_and_another_epoch_is_another() -> None:
+    corpus = tone_corpus()
+    first, again, other = (
+        list(ExampleStream(corpus, recipe(), WINDOW, epoch=epoch)) for epoch in (3, 3, 4)
+    )
+    assert len(first) == 2
+    assert all(torch.equal(a[0], b[0]) and torch.equal(a[1], b[1]) for a, b in zip(first, again))
+    assert first[0][0].shape != other[0][0].shape or not torch.equal(first[0][0], other[0][0])
+
+
+def test_one_worker_gives_the_draws_of_none() -> None:
+    stream = ExampleStream(tone_corpus(), recipe(), WINDOW, epoch=1)
+    for (audio, classes), (ours, theirs) in zip(
+        loader(stream, workers=0), loader(stream, workers=3), strict=True
+    ):
+        assert torch.equal(audio, ours)
+        assert torch.equal(classes, theirs)
+
+
+def test_audio_is_whole_frames_on_the_int16_scale() -> None:
+    stream = ExampleStream(tone_corpus(), recipe(examples=320), WINDOW, epoch=0)
+    leads = {WINDOW.samples(lead) for lead in recipe().augment.lead_frames}
+    for audio, _ in stream:
+        assert audio.shape[1] in leads
+        assert audio.dtype == torch.float32
+        assert torch.equal(audio, audio.round())
+        assert audio.abs().max() <= 32768
+
+
+def test_silence_and_other_words_take_their_shares() -> None:
+    chosen = recipe(examples=4000)
+    stream = ExampleStream(tone_corpus(), chosen, WINDOW, epoch=0)
+    shares = np.bincount(classes_of(stream), minlength=4) / (stream.batches() * 32)
+    silence, unknown = stream.classes[SILENCE], stream.classes[UNKNOWN]
+    spoken = 1 - chosen.data.silence_fraction
+    assert shares[silence] == pytest.approx(chosen.data.silence_fraction, abs=SHARE)
+    assert shares[unknown] == pytest.approx(spoken * chosen.data.unknown_fraction, abs=SHARE)
+    assert shares[2] == pytest.approx(shares[3], abs=SHARE)
+
+
+def test_validation_clips_are_never_drawn() -> None:
+    corpus = tone_corpus()
+    marked = tuple(
+        replace(clip, label="rising" if clip.split == "validation" else UNKNOWN)
+        for clip in corpus.clips
+    )
+    stream = ExampleStream(replace(corpus, clips=marked), recipe(examples=640), WINDOW, epoch=0)
+    assert stream.classes["rising"] not in classes_of(stream)
+
+
+def test_without_augmentation_the_clip_ends_where_the_example_ends() -> None:
+    length = WINDOW.samples(0)
+    pcm = np.arange(1, length + 1).astype(np.int16)
+    corpus = Corpus(
+        (SILENCE, "on"), (Clip(pcm, "on", "on", "training"),), tone_corpus().noise, False
+    )
+    no_silence = msgspec.structs.replace(recipe().data, silence_fraction=0.0)
+    chosen = msgspec.structs.replace(recipe(augment=PLAIN), data=no_silence)
+    (audio, _), *_ = ExampleStream(corpus, chosen, WINDOW, epoch=0)
+    np.testing.assert_array_equal(audio[0].numpy(), pcm)
+
+
+def test_balance_goes_from_all_groups_alike_to_as_they_are() -> None:
+    clip = Clip(np.zeros(16_000, np.int16), "on", "on", "training")
+    clips = [clip] * 9 + [replace(clip, label="off", group="off")]
+    shares = []
+    for balance in (0.0, 0.5, 1.0):
+        data = msgspec.structs.replace(recipe().data, balance=balance)
+        weights = class_weights(clips, msgspec.structs.replace(recipe(), data=data))
+        assert weights.sum() == pytest.approx(1)
+        shares.append(weights[:9].sum())
+    assert shares == pytest.approx([0.5, 0.75, 0.9])
+
+
+def test_an_epoch_has_four_examples_per_clip_within_limits() -> None:
+    corpus = tone_corpus()
+    assert ExampleStream(corpus, recipe(examples=0), WINDOW, epoch=0).batches() == 1000 // 32
+    assert ExampleStream(corpus, recipe(examples=20), WINDOW, epoch=0).batches() == 1
