@@ -1,4 +1,4 @@
-"""Small training for tests: folders of speech, recipes of tiny nets, and `edgekws adapt` on them."""
+"""Small training for tests: folders of speech, recipes of tiny nets, `edgekws adapt` on them."""
 
 import io
 import subprocess
@@ -61,7 +61,7 @@ def recipe_text(
     budget: float = 3600.0,
     extra: str = "",
 ) -> str:
-    """Return a recipe: phases are (epochs, head rate, backbone rate); no base means the tiny net."""
+    """Return a recipe; phases are (epochs, head rate, backbone rate), no base is the tiny net."""
     head = [f'name = "small"\nversion = "1"\nlabels = {list(labels)}']
     head += [f'base = "{base}"'] if base else []
     tables = [

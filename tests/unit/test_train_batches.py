@@ -42,7 +42,9 @@ def test_an_epoch_is_the_same_again_and_another_epoch_is_another() -> None:
         list(ExampleStream(corpus, recipe(), WINDOW, epoch=epoch)) for epoch in (3, 3, 4)
     )
     assert len(first) == 2
-    assert all(torch.equal(a[0], b[0]) and torch.equal(a[1], b[1]) for a, b in zip(first, again))
+    for (audio, classes), (same, likewise) in zip(first, again, strict=True):
+        assert torch.equal(audio, same)
+        assert torch.equal(classes, likewise)
     assert first[0][0].shape != other[0][0].shape or not torch.equal(first[0][0], other[0][0])
 
 

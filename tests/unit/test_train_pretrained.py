@@ -1,0 +1,63 @@
+"""A base: found by path or name, and its known labels keep their rows in a new head."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from edgekws.errors import ConfigError, RunError
+from edgekws.specs import SILENCE, UNKNOWN
+from edgekws.train.nets import StreamingTcn
+from edgekws.train.pretrained import find_base, load_base, new_head
+from edgekws.train.run import save_run
+from tests.runs import LABELS, trained
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("models") / "models" / "tones"
+    save_run(folder, trained().run, trained().net)
+    return folder
+
+
+def test_a_base_is_found_by_path_and_by_name(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert find_base(str(folder)) == folder
+    monkeypatch.chdir(folder.parents[1])
+    assert find_base("tones").resolve() == folder
+
+
+def test_a_base_that_does_not_exist_says_where_it_was_looked_for(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"'no-base': no finished run in .*models/no-base"):
+        load_base("no-base")
+    with pytest.raises(ConfigError, match="no finished run"):
+        load_base(str(tmp_path))
+
+
+def test_a_base_with_damaged_weights_is_a_run_error(folder: Path, tmp_path: Path) -> None:
+    for path in folder.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    (tmp_path / "weights.safetensors").write_bytes(b"\0" * 64)
+    with pytest.raises(RunError, match=r"weights\.safetensors"):
+        load_base(str(tmp_path))
+
+
+def test_known_labels_keep_their_rows_and_the_backbone_is_the_bases(folder: Path) -> None:
+    base, wanted = load_base(str(folder)), (SILENCE, UNKNOWN, "falling", "开灯")
+    torch.manual_seed(1)
+    net = new_head(base, wanted)
+    for row, label in enumerate(wanted):
+        if label in LABELS:
+            known = LABELS.index(label)
+            assert torch.equal(net.head.weight[row], base.net.head.weight[known])
+            assert torch.equal(net.head.bias[row], base.net.head.bias[known])
+        else:
+            rows = base.net.head.weight
+            assert not any(torch.equal(net.head.weight[row], other) for other in rows)
+    ours, theirs = backbone_of(net), backbone_of(base.net)
+    assert ours.keys() == theirs.keys()
+    assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+    assert any(name.endswith("running_mean") for name in ours)
+
+
+def backbone_of(net: StreamingTcn) -> dict[str, torch.Tensor]:
+    return {name: t for name, t in net.state_dict().items() if not name.startswith("head.")}
