@@ -12,38 +12,35 @@ import numpy as np
 
 from edgekws.specs import SILENCE, UNKNOWN
 from edgekws.train.background import make_noise
-from edgekws.train.dataset import BACKGROUND, Clip, Corpus
+from edgekws.train.dataset import Clip, Corpus
 from edgekws.train.progress import Reporter
 from edgekws.train.recipe import Recipe
 from edgekws.train.split import SplitName
 from tests.commands import Done, argv, environment, parse
 from tests.runs import LABELS, tone
-from tests.speech import Speech, write_folder, write_wav
 
 RATE: Final = 16_000
 TRAINING_SECONDS: Final = 180.0  # for one tiny run; five on an idle machine
-WORDS: Final = ("yes", "stop")
-OTHERS: Final = ("bird", "cat", "happy", "left")
 
 NET: Final = """
 [net]
 n_features = 40
-stem_channels = 16
+stem_channels = 24
 stem_kernel = 5
 stem_stride = 2
-embedding = 16
+embedding = 24
 pool_rows = 24
 dropout = 0.1
 
 [[net.stages]]
-channels = 16
+channels = 24
 kernel = 5
 depth = 1
 blocks = 2
 stride = 1
 
 [[net.stages]]
-channels = 16
+channels = 24
 kernel = 5
 depth = 1
 blocks = 1
@@ -81,19 +78,6 @@ def write_recipe(path: Path, text: str) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")
     return path
-
-
-def write_data(
-    root: Path, speech: Speech, *, words: Sequence[str] = WORDS, clips: int = 16
-) -> Path:
-    """Write one folder per word, `_unknown_` of other words, and background noise."""
-    write_folder(root, speech.words(words, clips=clips))
-    others = speech.words(OTHERS, clips=6)
-    write_folder(root, {UNKNOWN: [clip for own in others.values() for clip in own]})
-    noise = speech.noise(16 * RATE)
-    for number, part in enumerate(np.split(noise, 4)):
-        write_wav(root / BACKGROUND / f"room{number}.wav", part)
-    return root
 
 
 def adapt_argv(recipe: Path, data: Path, out: Path, *more: object) -> list[str]:

@@ -42,7 +42,7 @@ def test_the_twelve_word_task_ships() -> None:
         ("labels = []", 'labels = ["_unknown_"]', "start with _"),
         ('name = "small"', 'name = "../small"', r"\$\.name"),
         ("n_features = 40", "n_features = 13", "net.n_features: the front end gives 40"),
-        ("channels = 16\nkernel", "channels = 0\nkernel", "net.stages.channels"),
+        ("channels = 24\nkernel", "channels = 0\nkernel", "net.stages.channels"),
         ("pool_rows = 24", "pool_rows = 1", "pool_rows"),
         ("stem_stride = 2", "stem_stride = 9", "as long as its stride"),
         ('version = "1"', 'version = "1"\nbase = "base-en"', "either base .* or net"),
