@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from edgekws.cli.interrupts import interruptible
 from edgekws.errors import EXIT_INTERRUPTED
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def _add_adapt(subparsers: Any) -> None:
     parser.add_argument(
         "--threads", type=_at_least_one, default=len(os.sched_getaffinity(0)), help="for torch"
     )
-    parser.set_defaults(run=_adapt)
+    parser.set_defaults(run=interruptible()(_adapt))
 
 
 def _add_export(subparsers: Any) -> None:
@@ -50,7 +51,7 @@ def _add_export(subparsers: Any) -> None:
     parser.add_argument("run_folder", metavar="RUN", type=Path, nargs="?", help="a run folder")
     parser.add_argument("--target", required=True, help="rpi, rpi-zero2, jetson or x86")
     parser.add_argument("--out", type=Path, default=Path("dist"), help="where bundles go (dist)")
-    parser.set_defaults(run=_export)
+    parser.set_defaults(run=interruptible()(_export))
 
 
 def _at_least_one(text: str) -> int:

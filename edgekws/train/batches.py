@@ -15,6 +15,7 @@ from edgekws.events import Floats, Pcm
 from edgekws.specs import SILENCE, UNKNOWN, FeatureSpec
 from edgekws.train import augment
 from edgekws.train.dataset import Clip, Corpus
+from edgekws.train.interrupts import interrupts_kept_back
 from edgekws.train.recipe import Recipe
 
 ONE_LABEL_SECONDS = 1.5  # a clip longer than this is continuous speech: any part of it will do
@@ -136,16 +137,18 @@ def class_weights(clips: list[Clip], recipe: Recipe) -> NDArray[np.float64]:
     return np.asarray(weights / weights.sum())
 
 
-def loader(stream: ExampleStream, *, workers: int) -> DataLoader[tuple[Tensor, Tensor]]:
-    """Return the stream behind one background worker, or none; the draws are the same."""
+def load(stream: ExampleStream, *, workers: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """Give the batches by one background worker, or none; the draws are the same."""
     count = min(workers, 1)  # one worker keeps the draws independent of the machine
-    return DataLoader(
+    loader = DataLoader(
         stream,
         batch_size=None,
         num_workers=count,
         prefetch_factor=8 if count else None,
         worker_init_fn=_leave_interrupts_to_the_parent,
     )
+    with interrupts_kept_back():  # dropped half made, torch's iterator writes a traceback
+        return iter(loader)
 
 
 def _leave_interrupts_to_the_parent(_worker: int) -> None:

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from edgekws.errors import ConfigError, RunError
 from edgekws.train.augment import mask_spectrum
-from edgekws.train.batches import ExampleStream, Window, loader
+from edgekws.train.batches import ExampleStream, Window, load
 from edgekws.train.checkpoint import (
     Checkpoint,
     Progress,
@@ -155,7 +155,7 @@ class Trainer:
         training_mode(self.net, phase)
         self.steps = epoch * batches
         total, rate = 0.0, 0.0
-        for step, (audio, classes) in enumerate(loader(stream, workers=self.workers)):
+        for step, (audio, classes) in enumerate(load(stream, workers=self.workers)):
             rate = set_rate(optimizer, phase, (epoch - first) * batches + step, batches)
             total += self._learn(audio, classes, optimizer, generator)
             self.reporter.batch(epoch, step + 1, batches, total / (step + 1))

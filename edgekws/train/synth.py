@@ -7,13 +7,10 @@ licensed GPL-3.0-or-later and is loaded only where speech is made, never on the 
 import ctypes
 import math
 import os
-import signal
 import wave
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from threading import current_thread, main_thread
 from typing import Any, Final
 
 import numpy as np
@@ -21,6 +18,7 @@ from numpy.typing import NDArray
 
 from edgekws.errors import DataError, MissingExtraError
 from edgekws.events import Pcm
+from edgekws.train.interrupts import interrupts_kept_back
 
 SAMPLE_RATE: Final = 16_000
 VARIANTS: Final = (
@@ -118,7 +116,7 @@ class Synthesizer:
         encoded = text.encode() + b"\0"
         self._pieces.clear()
         self._library.espeak_SetSynthCallback(self._callback)
-        with _interrupt_kept_back():
+        with interrupts_kept_back():  # raised inside of its callback, ctypes would swallow it
             failed = self._library.espeak_Synth(encoded, len(encoded), 0, 1, 0, _UTF8, None, None)
         if failed:
             raise DataError(f"eSpeak NG could not say {text!r} (code {failed})")
@@ -177,23 +175,6 @@ def write_wav(path: Path, pcm: Pcm) -> None:
         file.setsampwidth(2)
         file.setframerate(SAMPLE_RATE)
         file.writeframes(pcm.astype("<i2").tobytes())
-
-
-@contextmanager
-def _interrupt_kept_back() -> Iterator[None]:
-    """Let Ctrl-C wait until the library returns: raised inside its callback, ctypes swallows it."""
-    before = signal.getsignal(signal.SIGINT)
-    if before is not signal.default_int_handler or current_thread() is not main_thread():
-        yield
-        return
-    waiting: list[int] = []
-    signal.signal(signal.SIGINT, lambda number, _frame: waiting.append(number))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-    if waiting:
-        raise KeyboardInterrupt
 
 
 def _draw(rng: np.random.Generator) -> Delivery:

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from edgekws.specs import MFCC_40, SILENCE, UNKNOWN
-from edgekws.train.batches import ExampleStream, Window, class_weights, loader
+from edgekws.train.batches import ExampleStream, Window, class_weights, load
 from edgekws.train.dataset import Clip, Corpus
 from edgekws.train.recipe import AugmentRecipe, Recipe
 from tests.training import recipe_of, recipe_text, tone_corpus
@@ -51,7 +51,7 @@ def test_an_epoch_is_the_same_again_and_another_epoch_is_another() -> None:
 def test_one_worker_gives_the_draws_of_none() -> None:
     stream = ExampleStream(tone_corpus(), recipe(), WINDOW, epoch=1)
     for (audio, classes), (ours, theirs) in zip(
-        loader(stream, workers=0), loader(stream, workers=3), strict=True
+        load(stream, workers=0), load(stream, workers=3), strict=True
     ):
         assert torch.equal(audio, ours)
         assert torch.equal(classes, theirs)
