@@ -52,7 +52,7 @@ class SilentSink(StdoutSink):
 
     name = "silent"
 
-    def send(self, detection: Detection) -> Dispatch:  # noqa: ARG002
+    def send(self, detection: Detection) -> Dispatch:
         return None  # type: ignore[return-value]
 
 
