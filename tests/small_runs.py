@@ -11,9 +11,8 @@ import soundfile
 from edgekws.events import Pcm
 from edgekws.specs import UNKNOWN
 from edgekws.train.dataset import BACKGROUND
-from tests.commands import edgekws
 from tests.speech import Clip, Speech, write_folder, write_wav
-from tests.training import RATE, adapt, recipe_text, write_recipe
+from tests.training import RATE, adapt, export, recipe_text, write_recipe
 
 COMMANDS: Final = ("yes", "stop")  # of the base
 OTHERS: Final = ("bird", "cat", "happy", "left")
@@ -94,7 +93,7 @@ def adapted_run(adapting: Path, mixed_data: Path) -> Path:
 @pytest.fixture(scope="session")
 def exported(base_run: Path) -> Path:
     """The bundle of the base for x86."""
-    done = edgekws("export", base_run, "--target", "x86", "--out", base_run.parent / "dist")
+    done, _ = export(base_run, "--target", "x86", "--out", base_run.parent / "dist")
     assert done.code == 0, done.stderr
     return base_run.parent / "dist" / "small-x86"
 

@@ -1,11 +1,15 @@
 """Small training for tests: folders of speech, recipes of tiny nets, `edgekws adapt` on them."""
 
 import io
+import os
+import select
+import signal
 import subprocess
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from types import TracebackType
+from typing import Final, Self
 
 import msgspec
 import numpy as np
@@ -94,6 +98,68 @@ def adapt(recipe: Path, data: Path, out: Path, *more: object) -> Done:
         check=False,
     )
     return Done(done.returncode, parse(done.stdout), done.stderr.decode())
+
+
+def export(*args: object, cwd: Path | None = None) -> tuple[Done, str]:
+    """Run `edgekws export` to its end; what it writes on stdout is a path, not JSON."""
+    done = subprocess.run(
+        argv(("export", *args)),
+        cwd=cwd,
+        env=environment(),
+        capture_output=True,
+        timeout=TRAINING_SECONDS,
+        check=False,
+    )
+    return Done(done.returncode, [], done.stderr.decode()), done.stdout.decode()
+
+
+class Running:
+    """A running command; signals go to all its processes, as Ctrl-C of a terminal does."""
+
+    def __init__(self, command: Sequence[str], *, cwd: Path | None = None) -> None:
+        self.process = subprocess.Popen(
+            command,
+            cwd=cwd,
+            env=environment(),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            bufsize=0,
+            start_new_session=True,
+        )
+        self._said = b""
+
+    @property
+    def said(self) -> str:
+        """What it wrote on stderr so far."""
+        return self._said.decode()
+
+    def wait_for(self, words: str) -> None:
+        """Read stderr until a whole line with the words came, or fail after a bounded time."""
+        assert self.process.stderr is not None
+        while b"\n" not in self._said.partition(words.encode())[2]:
+            ready, _, _ = select.select([self.process.stderr], [], [], TRAINING_SECONDS)
+            portion = os.read(self.process.stderr.fileno(), 4096) if ready else b""
+            assert portion, f"{words!r} did not come:\n{self.said}"
+            self._said += portion
+
+    def end(self, number: signal.Signals) -> int:
+        """Send a signal and return the exit code."""
+        os.killpg(self.process.pid, number)
+        _, rest = self.process.communicate(timeout=TRAINING_SECONDS)
+        self._said += rest
+        return self.process.returncode
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.process.kill()
+        self.process.communicate(timeout=TRAINING_SECONDS)
 
 
 def recipe_of(text: str) -> Recipe:

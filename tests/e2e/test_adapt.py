@@ -2,11 +2,8 @@
 
 import io
 import json
-import os
-import select
 import shutil
 import signal
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -23,11 +20,11 @@ from edgekws.train.nets import StreamingTcn
 from edgekws.train.run import Run, load_net, load_run
 from edgekws.train.run_audio import load_calibration, load_heldout
 from edgekws.train.stream import load_stream
-from tests.commands import ROOT, environment
+from tests.commands import ROOT
 from tests.small_runs import COMMANDS, FORMATS, NEW_COMMANDS
 from tests.training import (
     RATE,
-    TRAINING_SECONDS,
+    Running,
     adapt,
     adapt_argv,
     recipe_text,
@@ -157,46 +154,6 @@ def test_another_rate_of_the_same_run_needs_overwrite(
     assert {path.name for path in out.iterdir()} == RUN_FILES
 
 
-class Adapting:
-    """A running `edgekws adapt`; signals go to all its processes, as Ctrl-C of a terminal does."""
-
-    def __init__(self, recipe: Path, data: Path, out: Path, *, importtime: bool = False) -> None:
-        program, *rest = adapt_argv(recipe, data, out)
-        self.process = subprocess.Popen(
-            [program, *(["-X", "importtime"] if importtime else []), *rest],
-            env=environment(),
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            bufsize=0,
-            start_new_session=True,
-        )
-        self.said = b""
-
-    def wait_for(self, words: str) -> None:
-        """Read stderr until the words came, or fail after a bounded time."""
-        assert self.process.stderr is not None
-        while words.encode() not in self.said:
-            ready, _, _ = select.select([self.process.stderr], [], [], TRAINING_SECONDS)
-            portion = os.read(self.process.stderr.fileno(), 4096) if ready else b""
-            assert portion, f"{words!r} did not come:\n{self.said.decode()}"
-            self.said += portion
-
-    def end(self, number: signal.Signals | None = None) -> int:
-        """Send a signal, if any, and return the exit code."""
-        if number is not None:
-            os.killpg(self.process.pid, number)
-        _, rest = self.process.communicate(timeout=TRAINING_SECONDS)
-        self.said += rest
-        return self.process.returncode
-
-    def __enter__(self) -> "Adapting":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.process.kill()
-        self.process.communicate(timeout=TRAINING_SECONDS)
-
-
 def differences(a: StreamingTcn, b: StreamingTcn) -> dict[str, float]:
     theirs = b.state_dict()
     pairs = ((name, tensor, theirs[name]) for name, tensor in a.state_dict().items())
@@ -209,11 +166,11 @@ def test_interrupted_again_and_again_it_ends_as_if_never_interrupted(
     out = tmp_path / "run"
 
     def interrupted(at: str, number: signal.Signals) -> tuple[int, list[str]]:
-        with Adapting(adapting, mixed_data, out) as running:
+        with Running(adapt_argv(adapting, mixed_data, out)) as running:
             running.wait_for(at)
             code = running.end(number)
         assert not (out / "run.json").exists()
-        return code, running.said.decode().splitlines()
+        return code, running.said.splitlines()
 
     code, lines = interrupted("clips to learn", signal.SIGINT)  # before the first epoch
     assert (code, lines[1:]) == (130, [interruption(out)])
@@ -256,10 +213,11 @@ def interruption(out: Path) -> str:
 def test_an_interruption_while_it_starts_is_one_line(
     adapting: Path, mixed_data: Path, tmp_path: Path
 ) -> None:
-    with Adapting(adapting, mixed_data, tmp_path / "run", importtime=True) as running:
+    program, *rest = adapt_argv(adapting, mixed_data, tmp_path / "run")
+    with Running([program, "-X", "importtime", *rest]) as running:
         running.wait_for("torch.")
         code = running.end(signal.SIGINT)
-    said = [x for x in running.said.decode().splitlines() if not x.startswith("import time:")]
+    said = [x for x in running.said.splitlines() if not x.startswith("import time:")]
     assert (code, len(said)) == (130, 1), said
     assert "interrupted" in said[0]
     assert not (tmp_path / "run" / "run.json").exists()
