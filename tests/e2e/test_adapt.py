@@ -133,7 +133,7 @@ def test_every_format_of_the_label_folders_was_read(adapted_run: Path, mixed_dat
     assert report.per_label["yes"].clips == 2 * len(FORMATS) // 4
 
 
-def test_another_rate_of_the_same_run_needs_overwrite(
+def test_a_finished_run_is_replaced_only_with_overwrite(
     adapted_run: Path, adapting: Path, mixed_data: Path, tmp_path: Path
 ) -> None:
     """A finished run is not touched; --overwrite replaces it."""
