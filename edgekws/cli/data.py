@@ -6,7 +6,6 @@ import unicodedata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from edgekws.cli.terminal import Terminal
 from edgekws.errors import EXIT_INTERRUPTED, DataError, UsageError
 
 if TYPE_CHECKING:
@@ -58,6 +57,7 @@ def _fetch(args: argparse.Namespace) -> int:
     from edgekws.train.datasets import TABLE, find_dataset, read_table
     from edgekws.train.download import Network
     from edgekws.train.fetch import fetch
+    from edgekws.train.progress import Reporter
 
     table = read_table(args.table or TABLE)
     if args.name is None:
@@ -69,17 +69,17 @@ def _fetch(args: argparse.Namespace) -> int:
         raise UsageError(
             f"--timeout {args.timeout:g}: must be above 0 and at most {_LONGEST_WAIT_SECONDS:g}"
         )
-    terminal = Terminal()
-    terminal.say(f"{dataset.title}; {dataset.licence}; {dataset.url}")
+    reporter = Reporter()
+    reporter.say(f"{dataset.title}; {dataset.licence}; {dataset.url}")
     try:
         network = Network(timeout_seconds=args.timeout)
-        new = fetch(dataset, args.out, network=network, watcher=terminal)
+        new = fetch(dataset, args.out, network=network, watcher=reporter)
     except KeyboardInterrupt:
-        terminal.say("interrupted; the same command goes on from where it was")
+        reporter.say("interrupted; the same command goes on from where it was")
         return EXIT_INTERRUPTED
-    terminal.say(f"{args.out}: {'the set is complete' if new else 'holds this set already'}")
+    reporter.say(f"{args.out}: {'the set is complete' if new else 'holds this set already'}")
     print(args.out)
-    terminal.say(_NEXT.format(args.out))
+    reporter.say(_NEXT.format(args.out))
     return 0
 
 
@@ -93,26 +93,26 @@ def _list(table: "Table", out: Path | None) -> int:
 
 
 def _synth(args: argparse.Namespace) -> int:
+    from edgekws.train.progress import Reporter
     from edgekws.train.takes import write_words
 
     words = _words(args)
     _check_numbers(args)
-    terminal = Terminal()
+    reporter = Reporter()
     try:
-        with terminal.interrupted_between_steps():
-            count = write_words(
-                args.out,
-                words,
-                args.language,
-                takes=args.takes,
-                seed=args.seed,
-                into=args.into,
-                watcher=terminal,
-            )
+        count = write_words(
+            args.out,
+            words,
+            args.language,
+            takes=args.takes,
+            seed=args.seed,
+            into=args.into,
+            watcher=reporter,
+        )
     except KeyboardInterrupt:
-        terminal.say("interrupted; no take was kept")
+        reporter.say("interrupted; no take was kept")
         return EXIT_INTERRUPTED
-    terminal.say(f"{args.out}: {count} takes of {len(words)} word(s); {_NEXT.format(args.out)}")
+    reporter.say(f"{args.out}: {count} takes of {len(words)} word(s); {_NEXT.format(args.out)}")
     return 0
 
 

@@ -245,7 +245,7 @@ def _run(
             licence="Apache-2.0",
             url="",
         ),
-        data=(*_sources(recipe, folders), *(origin.data if origin else ())),
+        data=tuple(dict.fromkeys((*_sources(recipe, folders), *(origin.data if origin else ())))),
         split=report.split,
         report=report,
         false_accepts_per_hour_budget=recipe.stream.false_accepts_per_hour,

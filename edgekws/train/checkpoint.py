@@ -16,9 +16,9 @@ from edgekws.train.run import write_aside
 
 
 class Progress(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How far a run is: epochs are counted over all phases; `best_loss` is on validation.
+    """How far a run is: epochs count over all phases; the best figures are on validation.
 
-    `labels` is empty in checkpoints that were written before it was there.
+    `labels` and `best_accuracy` are empty in checkpoints from before they were kept.
     """
 
     recipe_sha256: str
@@ -27,6 +27,7 @@ class Progress(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     best_epoch: int
     best_loss: float
     labels: tuple[str, ...] = ()
+    best_accuracy: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ def gather(folders: Folders, recipe: Recipe, reporter: Reporter, *, sample_rate:
         commands=recipe.labels,
         recipe=recipe.data,
         sample_rate=sample_rate,
-        progress=reporter.reading,
+        progress=lambda done, total: reporter.progress("reading recordings", done, total),
     )
     if not corpus.noise:
         reporter.say("no noise recordings given: making noise of many colours")

@@ -200,7 +200,9 @@ class Trainer:
         return float(loss.detach())
 
     def _keep(self, figures: EpochFigures, optimizer: torch.optim.Optimizer) -> None:
-        better = figures.validation_loss < self.progress.best_loss
+        now = (figures.validation_accuracy, -figures.validation_loss)
+        held = (self.progress.best_accuracy, -self.progress.best_loss)
+        better = now > held  # small sets agree in accuracy: there the loss decides
         if better:
             self.best = state_copy(self.average)
         self.progress = msgspec.structs.replace(
@@ -208,7 +210,8 @@ class Trainer:
             epochs_done=figures.epoch,
             phase=figures.phase - 1,
             best_epoch=figures.epoch if better else self.progress.best_epoch,
-            best_loss=min(figures.validation_loss, self.progress.best_loss),
+            best_loss=figures.validation_loss if better else self.progress.best_loss,
+            best_accuracy=max(now[0], held[0]),
         )
         with (self.folder / LOG_FILE).open("a") as log:
             log.write(json.dumps({f: getattr(figures, f) for f in figures.__slots__}) + "\n")

@@ -1,4 +1,4 @@
-"""What a person sees of a long run: a bar on a terminal, one line per epoch everywhere."""
+"""What a person sees of long work: a bar on a terminal, and lines everywhere."""
 
 import sys
 import time
@@ -18,7 +18,7 @@ class EpochLine(Protocol):
 class Reporter:
     """Writes to one text stream, stderr unless told; the bar moves at most five times a second."""
 
-    def __init__(self, epochs: int, out: TextIO | None = None) -> None:
+    def __init__(self, epochs: int = 0, out: TextIO | None = None) -> None:
         self.epochs = epochs
         self.out = out or sys.stderr
         self.live = self.out.isatty()
@@ -32,9 +32,9 @@ class Reporter:
         """Move the bar."""
         self._bar(f"epoch {epoch + 1}/{self.epochs}", done, total, f"loss {loss:.3f}")
 
-    def reading(self, done: int, total: int) -> None:
-        """Move the bar of files read."""
-        self._bar("reading", done, total, "recordings")
+    def progress(self, what: str, done: int, total: int) -> None:
+        """Move the bar of something counted: files, words, or bytes where there are millions."""
+        self._bar(what, done, total)
 
     def epoch(self, figures: EpochLine, best_epoch: int) -> None:
         """Write the line of an epoch."""
@@ -45,13 +45,14 @@ class Reporter:
             f"({figures.seconds:.0f} s){mark}"
         )
 
-    def _bar(self, name: str, done: int, total: int, note: str) -> None:
+    def _bar(self, name: str, done: int, total: int, note: str = "") -> None:
         now = time.monotonic()
         if not self.live or (now - self._shown < 0.2 and done < total):
             return
         self._shown = now
         filled = 30 * done // max(1, total)
-        self.out.write(f"\r{name} [{'#' * filled:<30}] {done}/{total} {note}\x1b[K")
+        count = f"{done / 1e6:.0f}/{total / 1e6:.0f} MB" if total >= 10**6 else f"{done}/{total}"
+        self.out.write(f"\r{name} [{'#' * filled:<30}] {count} {note}\x1b[K")
         self.out.flush()
 
     def _line(self, text: str) -> None:

@@ -139,5 +139,5 @@ def test_ctrl_c_keeps_no_take(tmp_path: Path) -> None:
         _, stderr = process.communicate(timeout=PATIENCE_SECONDS)
     assert process.returncode == 130
     assert b"no take was kept" in stderr
-    assert b"Traceback" not in stderr
+    assert b"Traceback" not in stderr, stderr.decode()
     assert list(tmp_path.iterdir()) == []
