@@ -19,8 +19,9 @@ from edgekws.train.run import write_aside
 
 GAP_SECONDS: Final = (1.5, 4.0)  # between what is laid in
 COMMAND_SHARE: Final = 0.5  # of what is laid in; the rest is other speech
-SNR_DB: Final = (5.0, 25.0)
-LEVEL_DB: Final = (-35.0, -12.0)  # of speech, RMS below full scale
+NOISE_DB: Final = (-60.0, -30.0)  # RMS of a scene, below full scale
+SNR_DB: Final = (5.0, 25.0)  # of a clip over the noise it is laid into
+LEVEL_DB: Final = (-38.0, -10.0)  # of speech: no louder and no softer, whatever the SNR
 SCENE_SECONDS: Final = 20.0  # of one background
 OTHER_SECONDS: Final = 8  # at most so much of one recording of other speech at a time
 
@@ -118,7 +119,7 @@ def _lay_half(
         end = at + len(pcm)
         if end + 2 * sample_rate > length:
             break
-        speech[at:end] = _levelled(pcm, rng)
+        speech[at:end] = _levelled(pcm, scene[at:end], rng)
         if label >= 0:
             places.append((at, end, label))
         at = end + int(rng.uniform(*GAP_SECONDS) * sample_rate)
@@ -133,21 +134,26 @@ def _excerpt(pcm: Pcm, longest: int, rng: Generator) -> Pcm:
     return pcm[start : start + longest]
 
 
-def _levelled(pcm: Pcm, rng: Generator) -> Floats:
+def _levelled(pcm: Pcm, noise: Floats, rng: Generator) -> Floats:
+    """Return a clip in [-1, 1] at a drawn SNR over the noise it is laid into."""
     audio = pcm.astype(np.float32) / augment.FULL_SCALE
-    rms = float(np.sqrt(np.mean(audio**2))) + 1e-6
+    wanted = min(max(_decibels(noise) + rng.uniform(*SNR_DB), LEVEL_DB[0]), LEVEL_DB[1])
+    gain = 10.0 ** ((wanted - _decibels(audio)) / 20.0)
     peak = float(np.abs(audio).max()) + 1e-6
-    gain = 10.0 ** (rng.uniform(*LEVEL_DB) / 20.0) / rms
     return audio * np.float32(min(gain, 0.99 / peak))
 
 
 def _background(corpus: Corpus, length: int, rng: Generator, sample_rate: int) -> Floats:
-    """Return one scene after another at levels that leave the speech its SNR."""
+    """Return one scene after another, each at a level of its own."""
     noise, out = corpus.noise_of("validation"), []
     scene = int(SCENE_SECONDS * sample_rate)
     for _ in range(-(-length // scene)):
         segment = augment.noise_segment(noise, scene, rng)
-        rms = float(np.sqrt(np.mean(segment**2))) + 1e-6
-        level: float = 10.0 ** ((sum(LEVEL_DB) / 2 - rng.uniform(*SNR_DB)) / 20.0)
-        out.append(segment * np.float32(min(level / rms, 30.0)))
+        gain: float = 10.0 ** ((rng.uniform(*NOISE_DB) - _decibels(segment)) / 20.0)
+        out.append(segment * np.float32(min(gain, 30.0)))
     return np.concatenate(out)[:length]
+
+
+def _decibels(audio: Floats) -> float:
+    """Return the RMS in dB of full scale, -120 for digital silence."""
+    return float(20.0 * np.log10(np.sqrt(np.mean(audio.astype(np.float64) ** 2)) + 1e-6))

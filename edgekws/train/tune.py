@@ -12,7 +12,7 @@ from edgekws.runtime.trigger import Trigger
 from edgekws.specs import ModelSpec, TriggerSpec
 from edgekws.train.stream import Stream
 
-THRESHOLDS: Final = (*(round(0.30 + 0.04 * i, 2) for i in range(17)), 0.96, 0.98)
+THRESHOLDS: Final = (*(round(0.40 + 0.04 * i, 2) for i in range(15)), 0.98)
 MEAN_ROWS: Final = (3, 6, 10)  # lengths of the smoothing that are tried
 HYSTERESIS: Final = 0.6  # off = this much of on
 REFRACTORY_SECONDS: Final = 1.0
@@ -31,18 +31,18 @@ def choose_triggers(
     """Return each command's trigger values, and their figures on audio they were not chosen on.
 
     score_rows: (rows, n_labels) posteriors of the whole stream by the device's engine; row_samples:
-    (rows,) the sample just after each row. Each label takes the lowest threshold whose false
-    accepts stay within its equal share of the budget on the first part; the smoothing is the one
-    that misses least there.
+    (rows,) the sample just after each row. On the first part each label takes the lowest threshold
+    whose false accepts stay within its equal share of the budget, then goes half of the way up to
+    the highest that misses no more commands: a part without a false accept is no proof that there
+    are none. The smoothing is the one that misses least there.
     """
     tuning = row_samples <= stream.tune_end
     best: tuple[float, dict[str, TriggerSpec]] | None = None
     for mean_rows in MEAN_ROWS:
-        chosen = _thresholds(
-            score_rows[tuning], row_samples[tuning], stream, model, mean_rows, budget_per_hour
-        )
-        matches = _matches(score_rows[tuning], row_samples[tuning], stream, model, chosen)
-        missed = _mean_miss_rate(matches)
+        first = (score_rows[tuning], row_samples[tuning], stream, model)
+        lowest = _thresholds(*first, mean_rows, budget_per_hour)
+        chosen = _raised(*first, mean_rows, lowest)
+        missed = _mean_miss_rate(_matches(*first, chosen))
         if best is None or missed < best[0]:
             best = (missed, chosen)
     assert best is not None
@@ -102,6 +102,32 @@ def _thresholds(
                 break
             open_labels -= (over & open_labels) or open_labels
     return chosen
+
+
+def _raised(
+    scores: Floats,
+    samples: NDArray[np.int64],
+    stream: Stream,
+    model: ModelSpec,
+    mean_rows: int,
+    lowest: dict[str, TriggerSpec],
+) -> dict[str, TriggerSpec]:
+    """Return thresholds half of the way up to the highest that cost no label a command."""
+    before = miss_rates(_matches(scores, samples, stream, model, lowest))
+    highest, rising = {label: spec.on for label, spec in lowest.items()}, set(before)
+    for on in THRESHOLDS:
+        higher = {label for label in rising if highest[label] < on}
+        trial = {
+            label: _trigger(on if label in higher else highest[label], mean_rows, model)
+            for label in lowest
+        }
+        after = miss_rates(_matches(scores, samples, stream, model, trial))
+        rising -= {label for label in higher if after[label] > before[label]}
+        highest.update(dict.fromkeys(higher & rising, on))
+    return {
+        label: _trigger(round((spec.on + highest[label]) / 2, 3), mean_rows, model)
+        for label, spec in lowest.items()
+    }
 
 
 def _trigger(on: float, mean_rows: int, model: ModelSpec) -> TriggerSpec:

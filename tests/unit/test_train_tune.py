@@ -78,22 +78,24 @@ def false_accepts(
     return {label: [d.label for d in wrong].count(label) for label in MODEL.commands}
 
 
-def test_without_wrong_rows_the_lowest_threshold_hears_everything() -> None:
+def test_without_wrong_rows_thresholds_stand_midway_and_hear_everything() -> None:
     commands = [(5.0 * n - 2.0, 2 + n % 2) for n in range(1, 35)]
     triggers, metrics = choose([(s, label, 0.9) for s, label in commands], commands, budget=1.0)
-    assert {spec.on for spec in triggers.values()} == {THRESHOLDS[0]}
+    highest = max(t for t in THRESHOLDS if t < 0.9)
+    midway = pytest.approx((THRESHOLDS[0] + highest) / 2, abs=0.001)
+    assert [spec.on for spec in triggers.values()] == [midway, midway]
     assert metrics.miss_rate == {"dull": 0.0, "loud": 0.0}
     assert metrics.false_accepts_per_hour == 0.0
     assert metrics.hours == pytest.approx(HOURS)
     assert (metrics.data, metrics.false_accepts_per_hour_budget) == ("hand-made", 1.0)
 
 
-def test_a_label_stands_just_above_what_it_is_not_allowed_and_the_other_stays_low() -> None:
+def test_a_label_stands_above_what_it_is_not_allowed_and_below_its_commands() -> None:
     commands = [(30.0, 2), (60.0, 3)]
     wrong = [(80.0, 2, 0.5)]
     triggers, _ = choose([(30.0, 2, 0.9), (60.0, 3, 0.9), *wrong], commands, budget=1.0)
-    assert triggers["loud"].on == min(t for t in THRESHOLDS if t > 0.5)
-    assert triggers["dull"].on == THRESHOLDS[0]
+    assert 0.5 < triggers["loud"].on < 0.9
+    assert THRESHOLDS[0] < triggers["dull"].on < triggers["loud"].on
 
 
 @pytest.mark.parametrize(("budget", "allowed"), [(0, 0), (0.9 * ONE, 0), (ONE, 1), (3 * ONE, 3)])
@@ -105,7 +107,8 @@ def test_the_budget_is_shared_equally_and_kept_on_the_tuning_part(
     events = [(10.0, 2, 0.95), (20.0, 3, 0.95), *wrong]
     triggers, _ = choose(events, commands, budget=budget)
     counts = false_accepts(events, commands, triggers, until_seconds=HALF_SECONDS)
-    assert counts == {"loud": allowed, "dull": 0}
+    assert counts["loud"] <= allowed
+    assert counts["dull"] == 0
 
 
 def test_the_budget_is_kept_where_two_labels_rise_together() -> None:
@@ -123,7 +126,7 @@ def test_a_hopeless_label_does_not_hold_the_other_up() -> None:
     wrong = [(40.0 + 9 * n, 2, 1.0) for n in range(5)]
     triggers, metrics = choose([(10.0, 2, 1.0), (20.0, 3, 0.5), *wrong], commands, budget=1.0)
     assert triggers["loud"].on == THRESHOLDS[-1]
-    assert triggers["dull"].on == THRESHOLDS[0]
+    assert triggers["dull"].on < 0.5
     assert metrics.false_accepts_per_hour == 0.0
 
 
