@@ -93,7 +93,7 @@ def adapted_run(adapting: Path, mixed_data: Path) -> Path:
 @pytest.fixture(scope="session")
 def exported(base_run: Path) -> Path:
     """The bundle of the base for x86."""
-    done, _ = export(base_run, "--target", "x86", "--out", base_run.parent / "dist")
+    done = export(base_run, "--target", "x86", "--out", base_run.parent / "dist")
     assert done.code == 0, done.stderr
     return base_run.parent / "dist" / "small-x86"
 

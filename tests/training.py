@@ -100,8 +100,8 @@ def adapt(recipe: Path, data: Path, out: Path, *more: object) -> Done:
     return Done(done.returncode, parse(done.stdout), done.stderr.decode())
 
 
-def export(*args: object, cwd: Path | None = None) -> tuple[Done, str]:
-    """Run `edgekws export` to its end; what it writes on stdout is a path, not JSON."""
+def export(*args: object, cwd: Path | None = None) -> Done:
+    """Run `edgekws export` to its end."""
     done = subprocess.run(
         argv(("export", *args)),
         cwd=cwd,
@@ -110,7 +110,7 @@ def export(*args: object, cwd: Path | None = None) -> tuple[Done, str]:
         timeout=TRAINING_SECONDS,
         check=False,
     )
-    return Done(done.returncode, [], done.stderr.decode()), done.stdout.decode()
+    return Done(done.returncode, parse(done.stdout), done.stderr.decode())
 
 
 class Running:

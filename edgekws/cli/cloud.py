@@ -1,6 +1,7 @@
 """The commands of the cloud side: adapt and export; torch is imported only when one runs."""
 
 import argparse
+import json
 import os
 import sys
 from collections.abc import Iterable
@@ -78,6 +79,8 @@ def _adapt(args: argparse.Namespace) -> int:
         return EXIT_INTERRUPTED
     for line in report_lines(run.report):
         reporter.say(line)
+    report = run.report
+    _result({"run": str(args.out), "accuracy": report.accuracy, "macro_f1": report.macro_f1})
     _say(f"next: edgekws export {args.out} --target rpi --out dist")
     return 0
 
@@ -90,7 +93,7 @@ def _export(args: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         _say("interrupted; no bundle was changed")
         return EXIT_INTERRUPTED
-    print(place)
+    _result({"bundle": str(place), "target": args.target})
     _say(f"next: edgekws listen --bundle {place}")
     return 0
 
@@ -115,6 +118,10 @@ def newest_run(root: Path) -> Path | None:
     """Return the folder of the run finished last under a root, None where there is none."""
     finished = sorted(root.glob("*/run.json"), key=lambda path: path.stat().st_mtime)
     return finished[-1].parent if finished else None
+
+
+def _result(value: dict[str, Any]) -> None:
+    print(json.dumps(value, ensure_ascii=False), flush=True)
 
 
 def _say(text: str) -> None:

@@ -63,10 +63,10 @@ def test_without_a_run_the_newest_is_taken_and_it_is_said(
     os.utime(older / "run.json", (1, 1))
     copy_run(adapted_run, tmp_path / "runs" / "newer")
     (tmp_path / "runs" / "unfinished").mkdir()
-    done, out = export("--target", "rpi", cwd=tmp_path)
+    done = export("--target", "rpi", cwd=tmp_path)
     assert done.code == 0, done.stderr
     assert "taking the newest one, runs/newer" in done.stderr
-    assert out == "dist/small-rpi\n"
+    assert done.lines == [{"bundle": "dist/small-rpi", "target": "rpi"}]
     assert "next: edgekws listen --bundle dist/small-rpi" in done.stderr
     manifest = open_bundle(tmp_path / "dist" / "small-rpi").manifest
     assert (manifest.target, manifest.model.commands) == ("rpi", NEW_COMMANDS)
@@ -74,10 +74,10 @@ def test_without_a_run_the_newest_is_taken_and_it_is_said(
 
 def test_in_a_clone_without_runs_the_shipped_bundle_is_exported(tmp_path: Path) -> None:
     assert SHIPPED.is_dir(), "models/bundles/commands-12 is not in this clone"
-    done, out = export("--target", "rpi", cwd=tmp_path)
+    done = export("--target", "rpi", cwd=tmp_path)
     assert done.code == 0, done.stderr
     assert "no run in runs/: taking the shipped bundle commands-12" in done.stderr
-    assert out == "dist/commands-12-rpi\n"
+    assert done.lines == [{"bundle": "dist/commands-12-rpi", "target": "rpi"}]
     ours, theirs = open_bundle(tmp_path / "dist" / "commands-12-rpi"), open_bundle(SHIPPED)
     assert ours.manifest.target == "rpi"
     assert ours.manifest.triggers == theirs.manifest.triggers
