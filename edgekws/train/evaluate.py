@@ -1,5 +1,6 @@
 """Scores of whole clips by the torch net, decided as the device decides, and the report on them."""
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -51,3 +52,12 @@ def clip_logits(net: StreamingTcn, features: Normalizer, pcm: NDArray[np.int16])
 def _batches(pcm: NDArray[np.int16]) -> Iterator[Tensor]:
     for start in range(0, len(pcm), BATCH):
         yield torch.from_numpy(pcm[start : start + BATCH].astype(np.float32))
+
+
+def standard_error(share: float, count: int) -> float:
+    """Return the standard error of a share of so many, which is above 0 at 0 and 1 too.
+
+    Agresti and Coull 1998: two successes and two failures are added.
+    """
+    p = (share * count + 2) / (count + 4)
+    return math.sqrt(p * (1 - p) / (count + 4))

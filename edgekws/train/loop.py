@@ -29,7 +29,7 @@ from edgekws.train.checkpoint import (
     state_copy,
 )
 from edgekws.train.dataset import Corpus
-from edgekws.train.evaluate import Normalizer, clip_logits
+from edgekws.train.evaluate import Normalizer, clip_logits, standard_error
 from edgekws.train.nets import StreamingTcn
 from edgekws.train.progress import Reporter
 from edgekws.train.recipe import PhaseRecipe, Recipe
@@ -200,9 +200,10 @@ class Trainer:
         return float(loss.detach())
 
     def _keep(self, figures: EpochFigures, optimizer: torch.optim.Optimizer) -> None:
-        now = (figures.validation_accuracy, -figures.validation_loss)
-        held = (self.progress.best_accuracy, -self.progress.best_loss)
-        better = now > held  # small sets agree in accuracy: there the loss decides
+        clips, held = len(self.validation.classes), self.progress
+        gain = figures.validation_accuracy - held.best_accuracy
+        slack = standard_error(held.best_accuracy, clips)  # by chance alone: there the loss decides
+        better = gain > slack or (gain >= -slack and figures.validation_loss < held.best_loss)
         if better:
             self.best = state_copy(self.average)
         self.progress = msgspec.structs.replace(
@@ -211,7 +212,7 @@ class Trainer:
             phase=figures.phase - 1,
             best_epoch=figures.epoch if better else self.progress.best_epoch,
             best_loss=figures.validation_loss if better else self.progress.best_loss,
-            best_accuracy=max(now[0], held[0]),
+            best_accuracy=max(figures.validation_accuracy, held.best_accuracy),
         )
         with (self.folder / LOG_FILE).open("a") as log:
             log.write(json.dumps({f: getattr(figures, f) for f in figures.__slots__}) + "\n")
