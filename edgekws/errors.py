@@ -10,7 +10,8 @@
     |-- SourceError         8   a microphone or stream that cannot be opened or died
     |-- SinkError           9   a sink that cannot be built from its settings
     |-- ParityError        10   an exported model that disagrees with the trained one
-    `-- RunError           11   a training run folder that is damaged or cannot go on
+    |-- RunError           11   a training run folder that is damaged or cannot go on
+    `-- ExportError        12   a model that a format or a board cannot take
 
 Every message says what is wrong, where (path, key, JSON path) and what to do about it.
 """
@@ -84,3 +85,9 @@ class RunError(EdgekwsError):
     """A training run folder that is damaged, or that cannot be continued."""
 
     exit_code = 11
+
+
+class ExportError(EdgekwsError):
+    """A model that a format cannot express, or that is over the budget of a board."""
+
+    exit_code = 12

@@ -12,8 +12,8 @@ SILENCE: Final = "_silence_"
 UNKNOWN: Final = "_unknown_"
 RESERVED_LABELS: Final = (SILENCE, UNKNOWN)
 
-Precision = Literal["fp32", "int8"]
-Format = Literal["onnx"]
+Precision = Literal["fp32", "fp16", "int8", "int8-dynamic", "int16x8"]
+Format = Literal["onnx", "tflite", "openvino"]
 
 
 class Spec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -81,7 +81,7 @@ class TensorSpec(Spec, frozen=True):
 
     name: str
     shape: tuple[int, ...]
-    dtype: Literal["float32", "int8"]
+    dtype: Literal["float32", "int8", "int16"]
     scale: float
     zero_point: int
 

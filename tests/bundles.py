@@ -176,6 +176,7 @@ def manifest(model: ModelSpec, files: dict[str, bytes]) -> Manifest:
                 format="onnx",
                 precision="fp32",
                 file=entries["model.onnx"],
+                weights=None,
                 graph=graph_spec(model),
             ),
         ),

@@ -40,17 +40,32 @@ class FileEntry(Spec, frozen=True):
 
 
 class ModelFile(Spec, frozen=True):
-    """One file that holds the model, and the signature of its graph."""
+    """The file that holds the model, and the signature of its graph.
+
+    `weights` is the second file of OpenVINO, whose `file` is NAME.xml and whose weights are in
+    NAME.bin beside it; the other formats are one file.
+    """
 
     format: Format
     precision: Precision
     file: FileEntry
+    weights: FileEntry | None
     graph: GraphSpec
+
+    def __post_init__(self) -> None:
+        stem, _, suffix = self.file.path.rpartition(".")
+        beside = f"{stem}.bin" if suffix == "xml" else None
+        if (self.weights.path if self.weights else None) != beside:
+            raise ValueError(f"weights of {self.file.path} need to be {beside or 'null'}")
 
     @property
     def key(self) -> str:
         """The name that its golden scores go by, such as "onnx-int8"."""
         return f"{self.format}-{self.precision}"
+
+    def files(self) -> tuple[FileEntry, ...]:
+        """Return its one or two files."""
+        return (self.file,) if self.weights is None else (self.file, self.weights)
 
 
 class ClipMetrics(Spec, frozen=True):
@@ -115,7 +130,7 @@ class Manifest(Spec, frozen=True):
 
     def files(self) -> tuple[FileEntry, ...]:
         """Return every file of the bundle but the manifest itself."""
-        return (*(model.file for model in self.models), self.golden, self.card)
+        return (*(file for model in self.models for file in model.files()), self.golden, self.card)
 
 
 class _Header(msgspec.Struct):

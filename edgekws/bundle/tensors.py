@@ -9,6 +9,8 @@ import msgspec
 from edgekws.specs import GraphSpec, ModelSpec, TensorSpec
 
 FLOAT32_MAX: Final = 3.4028234e38
+ZERO_POINTS: Final = {"float32": (0, 0), "int8": (-128, 127), "int16": (0, 0)}
+"""Lowest and highest by type; 16-bit tensors are symmetric in every format."""
 
 
 def graph_faults(model: ModelSpec, graph: GraphSpec) -> Iterator[tuple[str, str]]:
@@ -43,7 +45,8 @@ def _tensor_faults(tensor: TensorSpec) -> Iterator[str]:
         yield f"shape {tensor.shape} needs sizes of 1 or more"
     if not (math.isfinite(tensor.scale) and 0 < tensor.scale <= FLOAT32_MAX):
         yield f"scale {tensor.scale} needs to be positive and finite"
-    if not -128 <= tensor.zero_point <= 127:
-        yield f"zero point {tensor.zero_point} is no int8"
-    if tensor.dtype == "float32" and (tensor.scale, tensor.zero_point) != (1.0, 0):
-        yield "a float32 tensor needs scale 1 and zero point 0"
+    lowest, highest = ZERO_POINTS[tensor.dtype]
+    if not lowest <= tensor.zero_point <= highest:
+        yield f"zero point {tensor.zero_point} of {tensor.dtype}: needs {lowest} to {highest}"
+    if tensor.dtype == "float32" and tensor.scale != 1.0:
+        yield "a float32 tensor needs scale 1"

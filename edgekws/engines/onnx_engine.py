@@ -11,14 +11,12 @@ from typing import Any, Final
 
 import numpy as np
 import onnxruntime
-from numpy.typing import NDArray
 from onnxruntime.capi import onnxruntime_pybind11_state as native
 
+from edgekws.engines.tensors import Array, describe, load, one_line, start_states, store
 from edgekws.errors import BundleError
 from edgekws.events import Floats
 from edgekws.specs import GraphSpec, TensorSpec
-
-Array = NDArray[Any]
 
 ONNX_TYPES: Final = {"float32": "tensor(float)", "int8": "tensor(int8)"}
 LOAD_ERRORS: Final = (  # they share no base but Exception
@@ -42,20 +40,20 @@ class OnnxEngine:
     def __init__(self, model: bytes | Path, graph: GraphSpec) -> None:
         self._graph = graph
         self._session = _open_session(model)
-        _check_signature(self._session, graph, where=_name(model))
+        _check_signature(self._session, graph, where=describe(model))
         self._features = np.zeros(graph.features.shape, graph.features.dtype)
         self._scores = np.zeros(graph.scores.shape, graph.scores.dtype)
-        self._states = (_start_states(graph), _start_states(graph))
+        self._states = (start_states(graph), start_states(graph))
         self._bindings = (self._bind(*self._states), self._bind(*self._states[::-1]))
         self._turn = 0
 
     def step(self, features: Floats) -> Floats:
         """Take normalized features (step_frames, n_mfcc); return posteriors (rows, n_labels)."""
         assert features.shape == self._features.shape[1:], features.shape
-        _store(features, self._graph.features, self._features[0])
+        store(features, self._graph.features, self._features[0])
         self._session.run_with_iobinding(self._bindings[self._turn])
         self._turn ^= 1
-        return _load(self._scores[0], self._graph.scores)
+        return load(self._scores[0], self._graph.scores)
 
     def reset(self) -> None:
         """Put every state back to the start of a stream."""
@@ -90,8 +88,8 @@ def _open_session(model: bytes | Path) -> Any:
         return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
     except (*LOAD_ERRORS, OSError) as error:
         raise BundleError(
-            f"{_name(model)}: ONNX Runtime {onnxruntime.__version__} cannot load the model: "
-            f"{_one_line(error)}; export it again"
+            f"{describe(model)}: ONNX Runtime {onnxruntime.__version__} cannot load the model: "
+            f"{one_line(error)}; export it again"
         ) from error
 
 
@@ -114,36 +112,6 @@ def _check_signature(session: Any, graph: GraphSpec, *, where: str) -> None:
             )
 
 
-def _start_states(graph: GraphSpec) -> list[Array]:
-    return [
-        np.full(state.input.shape, state.input.zero_point, state.input.dtype)
-        for state in graph.states
-    ]
-
-
 def _place(tensor: TensorSpec, array: Array) -> tuple[str, str, int, Any, list[int], int]:
     """Return the arguments that bind a tensor to the memory of an array."""
     return tensor.name, "cpu", 0, array.dtype.type, list(tensor.shape), array.ctypes.data
-
-
-def _store(values: Floats, tensor: TensorSpec, into: Array) -> None:
-    """Write float32 values as the tensor has them, rounded and saturated where it is int8."""
-    if tensor.dtype == "int8":
-        steps = np.rint(values / np.float32(tensor.scale)) + tensor.zero_point
-        values = np.clip(steps, -128, 127)
-    np.copyto(into, values, casting="unsafe")
-
-
-def _load(array: Array, tensor: TensorSpec) -> Floats:
-    """Return a float32 copy of what the tensor holds."""
-    if tensor.dtype == "int8":
-        return (array.astype(np.float32) - tensor.zero_point) * np.float32(tensor.scale)
-    return array.copy()
-
-
-def _name(model: bytes | Path) -> str:
-    return f"a model of {len(model)} bytes" if isinstance(model, bytes) else str(model)
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:300]

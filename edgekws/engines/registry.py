@@ -9,7 +9,11 @@ from edgekws.engines.engine import Engine
 from edgekws.errors import MissingExtraError, UsageError
 from edgekws.specs import GraphSpec
 
-ENGINES: Final = {"onnx": "edgekws.engines.onnx_engine:OnnxEngine"}
+ENGINES: Final = {
+    "onnx": "edgekws.engines.onnx_engine:OnnxEngine",
+    "tflite": "edgekws.engines.tflite_engine:TfliteEngine",
+    "openvino": "edgekws.engines.openvino_engine:OpenvinoEngine",
+}
 """Format to "module:Class"; each name is also that of the extra that brings the runtime."""
 
 ENTRY_POINTS: Final = "edgekws.engines"

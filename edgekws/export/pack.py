@@ -19,11 +19,12 @@ from edgekws.bundle import (
 from edgekws.engines.engine import Engine
 from edgekws.events import Pcm
 from edgekws.export.card import write_card
+from edgekws.export.formats import Converted
 from edgekws.export.parity import Figures
 from edgekws.export.scores import clip_steps, score_steps
 from edgekws.export.targets import Target
 from edgekws.features import FeatureStream
-from edgekws.specs import Format, GraphSpec, ModelSpec, Precision, TriggerSpec
+from edgekws.specs import ModelSpec, TriggerSpec
 from edgekws.train.run import Run, StreamMetrics
 
 GOLDEN_FILE: Final = "golden.npz"
@@ -32,22 +33,21 @@ CARD_FILE: Final = "card.md"
 
 @dataclass(frozen=True, slots=True)
 class BuiltModel:
-    """One model file that passed parity, in the engine that will run it on the device."""
+    """One model that passed parity, in the engine that will run it on the device."""
 
-    format: Format
-    precision: Precision
-    data: bytes
-    graph: GraphSpec
+    model: Converted
     engine: Engine
     figures: Figures
 
     def file(self) -> ModelFile:
         """Return its entry in the manifest."""
+        first, *more = (file_entry(*named) for named in self.model.named_files().items())
         return ModelFile(
-            format=self.format,
-            precision=self.precision,
-            file=file_entry(f"model-{self.precision}.{self.format}", self.data),
-            graph=self.graph,
+            format=self.model.format,
+            precision=self.model.precision,
+            file=first,
+            weights=more[0] if more else None,
+            graph=self.model.graph,
         )
 
 
@@ -98,8 +98,10 @@ def pack(
             edgekws_version=__version__,
         ),
     )
-    files = {built.file().file.path: built.data for built in models}
-    write_bundle(out, manifest, {**files, GOLDEN_FILE: golden, CARD_FILE: card})
+    files = {GOLDEN_FILE: golden, CARD_FILE: card}
+    for built in models:
+        files |= built.model.named_files()
+    write_bundle(out, manifest, files)
     return manifest
 
 

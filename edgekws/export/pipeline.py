@@ -1,23 +1,20 @@
-"""From a finished run to a bundle: export, quantize, prove, choose thresholds, pack."""
+"""From a finished run to a bundle: convert, prove, choose thresholds, pack."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-import onnx
-
 from edgekws.engines.registry import open_engine
 from edgekws.errors import RunError
-from edgekws.events import Floats, Pcm
+from edgekws.export.formats import Converted, Job, Key, Say, convert
 from edgekws.export.golden_audio import golden_audio
 from edgekws.export.pack import BuiltModel, Thresholds, pack
 from edgekws.export.parity import Figures, Reference, compare, reference, require_parity
-from edgekws.export.quantize import to_int8
 from edgekws.export.scores import clip_steps, score_stream
 from edgekws.export.targets import Target, find_target
-from edgekws.export.to_onnx import graph_spec, to_onnx
-from edgekws.specs import ModelSpec, Precision
+from edgekws.specs import ModelSpec
 from edgekws.train.run import Run, load_net, load_run, model_spec
 from edgekws.train.run_audio import load_calibration, load_heldout
 from edgekws.train.stream import load_stream
@@ -27,30 +24,41 @@ STREAM_FILE: Final = "stream.npz"
 CALIBRATION_CLIPS: Final = 128  # more move no range on the shipped base, and cost 40 ms each
 FOLDER_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
-Say = Callable[[str], None]
 
-
-def export_run(folder: Path, out: Path, target: str, *, say: Say) -> Path:
+def export_run(
+    folder: Path, out: Path, target: str, *, say: Say, models: Sequence[Key] = ()
+) -> Path:
     """Make the bundle OUT/<name>-<target>/ of a finished run and return its path.
 
-    `say` is told of each stage, and the table at the end. Interrupted at any moment, nothing is
-    half-written; equal runs give equal bytes. Raises UsageError for the target, RunError for the
-    run, ParityError for a model that is not what was trained, BundleError for the place.
+    `models`, best first, stand in for those of the target. `say` is told of each stage, and the
+    table at the end. Interrupted at any moment, nothing is half-written; equal runs give equal
+    bytes. Raises UsageError for the target, RunError for the run, MissingExtraError and ExportError
+    for a format, ParityError for a model that is not what was trained, BundleError for the place.
     """
     board, run = find_target(target), load_run(folder)
-    place, model, net = _place(out, run, board), model_spec(run), load_net(folder, run)
+    wanted = tuple(models) or board.models
+    place, job = _place(out, run, board), _job(folder, run, say, wanted)
     heldout = load_heldout(folder, n_labels=len(run.labels))
     say(f"exporting {run.name} {run.version} for {board.name}: {board.board}")
-    graphs = _graphs(to_onnx(net, model), model, load_calibration(folder), say)
-    say(f"checking {' and '.join(graphs)} against the trained net, {len(heldout.pcm)} clips")
-    trained = reference(net, model, heldout.pcm, heldout.labels)
-    built = {name: _prove(graph, model, trained, name) for name, graph in graphs.items()}
-    say("choosing thresholds with the int8 model")
-    thresholds = _thresholds(folder, run, model, built["int8"])
-    models = [built[precision] for _, precision in board.models]
-    golden_pcm = golden_audio(model, heldout)
-    pack(place, run, model, board, models=models, thresholds=thresholds, golden_pcm=golden_pcm)
-    for line in table(figures.figures for figures in built.values()):
+    converted = convert(job, wanted)
+    names = " and ".join(model.key for model in converted)
+    say(f"checking {names} against the trained net, {len(heldout.pcm)} clips")
+    trained = reference(job.net, job.model, heldout.pcm, heldout.labels)
+    with tempfile.TemporaryDirectory(prefix="edgekws-") as aside:
+        built = [_prove(model, job.model, trained, Path(aside)) for model in converted]
+        say(f"choosing thresholds with {built[0].model.key}")
+        thresholds = _thresholds(folder, run, job.model, built[0])
+        golden_pcm = golden_audio(job.model, heldout)
+        pack(
+            place,
+            run,
+            job.model,
+            board,
+            models=built,
+            thresholds=thresholds,
+            golden_pcm=golden_pcm,
+        )
+    for line in table(model.figures for model in built):
         say(line)
     return place
 
@@ -58,12 +66,12 @@ def export_run(folder: Path, out: Path, target: str, *, say: Say) -> Path:
 def table(figures: Iterable[Figures]) -> Iterator[str]:
     """Give the lines of the table of figures."""
     yield (
-        f"{'model':<10} {'bytes':>9} {'accuracy':>9} {'macro F1':>9} {'agreement':>10} "
+        f"{'model':<20} {'bytes':>9} {'accuracy':>9} {'macro F1':>9} {'agreement':>10} "
         f"{'difference':>11} {'us/step':>8}"
     )
     for row in figures:
         yield (
-            f"{row.key:<10} {row.size:>9} {row.accuracy:>9.2%} {row.macro_f1:>9.2%} "
+            f"{row.key:<20} {row.size:>9} {row.accuracy:>9.2%} {row.macro_f1:>9.2%} "
             f"{row.agreement:>10.2%} {row.largest_difference:>11.2g} "
             f"{row.microseconds_per_step:>8.0f}"
         )
@@ -78,25 +86,27 @@ def _place(out: Path, run: Run, target: Target) -> Path:
     return out / f"{run.name}-{target.name}"
 
 
-def _graphs(
-    fp32: onnx.ModelProto, model: ModelSpec, calibration: Pcm, say: Say
-) -> dict[Precision, onnx.ModelProto]:
-    """Return both precisions; int8 is calibrated on clips spread evenly over those given."""
+def _job(folder: Path, run: Run, say: Say, wanted: Sequence[Key]) -> Job:
+    """Return what converters work from; calibration clips are spread evenly over those given."""
+    model, net = model_spec(run), load_net(folder, run)
+    calibration = load_calibration(folder)
     clips = calibration[:: -(-len(calibration) // CALIBRATION_CLIPS)]
-    say(f"quantizing to int8, calibrated on {len(clips)} clips")
-    steps: Iterator[list[Floats]] = (clip_steps(model, clip) for clip in clips)
-    return {"fp32": fp32, "int8": to_int8(fp32, steps)}
+    if any(precision.startswith("int") for _, precision in wanted):
+        say(f"quantizing, calibrated on {len(clips)} clips")
+    return Job(net, model, tuple(clip_steps(model, clip) for clip in clips), say)
 
 
-def _prove(
-    graph: onnx.ModelProto, model: ModelSpec, trained: Reference, precision: Precision
-) -> BuiltModel:
+def _prove(converted: Converted, model: ModelSpec, trained: Reference, aside: Path) -> BuiltModel:
     """Return a model that agrees with the trained net, or raise ParityError."""
-    data, spec = graph.SerializeToString(deterministic=True), graph_spec(graph)
-    engine = open_engine("onnx", data, spec)
-    figures = compare(model, engine, trained, key=f"onnx-{precision}", size=len(data))
-    require_parity(figures, precision=precision)
-    return BuiltModel("onnx", precision, data, spec, engine, figures)
+    folder = aside / converted.key
+    folder.mkdir()
+    for name, data in converted.named_files().items():
+        (folder / name).write_bytes(data)
+    first = folder / next(iter(converted.named_files()))
+    engine = open_engine(converted.format, first, converted.graph)
+    figures = compare(model, engine, trained, key=converted.key, size=converted.size)
+    require_parity(figures, precision=converted.precision)
+    return BuiltModel(converted, engine, figures)
 
 
 def _thresholds(folder: Path, run: Run, model: ModelSpec, built: BuiltModel) -> Thresholds:

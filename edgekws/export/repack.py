@@ -29,7 +29,7 @@ def repack(folder: Path, out: Path, target: str, *, say: Callable[[str], None]) 
         path = bundle.model_path(model_file)
         self_check(bundle, model_file, open_engine(model_file.format, path, model_file.graph))
     kept = Golden(golden.pcm, golden.features, {key: golden.scores[key] for key in keys})
-    files = {m.file.path: bundle.model_path(m).read_bytes() for m in models}
+    files = {f.path: (bundle.path / f.path).read_bytes() for m in models for f in m.files()}
     files[manifest.card.path] = (bundle.path / manifest.card.path).read_bytes()
     files[manifest.golden.path] = encode_golden(kept)
     packed = msgspec.structs.replace(

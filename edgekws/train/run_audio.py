@@ -40,8 +40,8 @@ def load_calibration(folder: Path) -> Pcm:
     """Read RUN/calibration.npz, (clips, samples) int16; RunError where it cannot be used."""
     path = folder / CALIBRATION_FILE
     pcm: Pcm = _load(path, {"pcm": (np.int16, 2)})["pcm"]
-    if pcm.size == 0:
-        raise RunError(f"{path}: holds no audio; train again")
+    if not pcm.any():
+        raise RunError(f"{path}: holds no sound to calibrate with; train again")
     return pcm
 
 

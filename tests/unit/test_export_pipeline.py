@@ -76,7 +76,7 @@ def test_equal_runs_give_equal_bytes(exported: Path, run_folder: Path, tmp_path:
 def test_the_stages_and_a_table_of_figures_are_told(run_folder: Path, tmp_path: Path) -> None:
     said: list[str] = []
     export_run(run_folder, tmp_path, "x86", say=said.append)
-    assert [line.split()[0] for line in said[-3:]] == ["model", "onnx-fp32", "onnx-int8"]
+    assert [line.split()[0] for line in said[-3:]] == ["model", "onnx-int8", "onnx-fp32"]
     assert any("calibrated on 40 clips" in line for line in said)
 
 
@@ -166,8 +166,16 @@ def test_a_damaged_run_is_one_clear_line_and_no_bundle(
     assert not (tmp_path / "dist").exists()
 
 
-def test_calibration_on_silence_is_a_parity_error(copy: Path, tmp_path: Path) -> None:
+def test_silent_calibration_is_refused(copy: Path, tmp_path: Path) -> None:
     np.savez(copy / "calibration.npz", pcm=np.zeros((4, 4480), np.int16))
+    with pytest.raises(RunError, match="holds no sound to calibrate with"):
+        export_run(copy, tmp_path / "dist", "x86", say=quiet)
+
+
+def test_calibration_on_what_no_room_sounds_like_is_a_parity_error(
+    copy: Path, tmp_path: Path
+) -> None:
+    np.savez(copy / "calibration.npz", pcm=np.eye(4, 4480, dtype=np.int16))  # single clicks
     with pytest.raises(ParityError, match="onnx-int8 disagrees"):
         export_run(copy, tmp_path / "dist", "x86", say=quiet)
     assert not (tmp_path / "dist").exists()

@@ -1,0 +1,107 @@
+"""The formats that a trained net can take, and where the converter of each one lives."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Final, cast, get_args
+
+from edgekws.errors import MissingExtraError, UsageError
+from edgekws.events import Floats
+from edgekws.specs import Format, GraphSpec, ModelSpec, Precision
+from edgekws.train.nets import StreamingTcn
+
+Key = tuple[Format, Precision]
+Say = Callable[[str], None]
+Steps = Sequence[Floats]
+
+CONVERTERS: Final = {
+    "onnx": "edgekws.export.onnx_format:convert",
+    "tflite": "edgekws.export.to_tflite:convert",
+    "openvino": "edgekws.export.to_openvino:convert",
+}
+"""Format to "module:function", imported only when that format is asked for."""
+
+EXTRAS: Final = {"onnx": "export", "tflite": "export-tflite", "openvino": "export-openvino"}
+"""What brings each converter."""
+
+PRECISIONS: Final[Mapping[Format, tuple[Precision, ...]]] = {
+    "onnx": ("int8", "fp32"),
+    "tflite": ("int8", "int8-dynamic", "int16x8", "fp32"),
+    "openvino": ("int8", "fp16"),
+}
+"""Every precision that a converter makes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A net in eval mode, and real audio to calibrate on.
+
+    `clips` are streams from their start: steps of normalized features (step_frames, n_mfcc).
+    """
+
+    net: StreamingTcn
+    model: ModelSpec
+    clips: tuple[Steps, ...]
+    say: Say
+
+
+@dataclass(frozen=True, slots=True)
+class Converted:
+    """One model in one format; `files` maps a suffix such as ".onnx" to bytes, the graph first."""
+
+    format: Format
+    precision: Precision
+    files: dict[str, bytes]
+    graph: GraphSpec
+
+    @property
+    def key(self) -> str:
+        """Return its name among the models of a bundle, such as "onnx-int8"."""
+        return f"{self.format}-{self.precision}"
+
+    @property
+    def size(self) -> int:
+        """Return the bytes of its files together."""
+        return sum(map(len, self.files.values()))
+
+    def named_files(self) -> dict[str, bytes]:
+        """Return the files under the names that they have in a bundle."""
+        return {f"model-{self.precision}{suffix}": data for suffix, data in self.files.items()}
+
+
+Converter = Callable[[Job, Sequence[Precision]], list[Converted]]
+
+
+def convert(job: Job, wanted: Sequence[Key]) -> list[Converted]:
+    """Return the models that are wanted, in that order.
+
+    Raises MissingExtraError where a converter is not installed, ExportError for a layer that a
+    format cannot express.
+    """
+    made: dict[Key, Converted] = {}
+    for format in dict.fromkeys(format for format, _ in wanted):
+        precisions = [precision for other, precision in wanted if other == format]
+        for model in _converter(format)(job, precisions):
+            made[model.format, model.precision] = model
+    return [made[key] for key in wanted]
+
+
+def parse_key(text: str) -> Key:
+    """Read FORMAT-PRECISION; UsageError, listing what there is, for anything else."""
+    format, _, precision = text.partition("-")
+    known = {(f, p) for f, precisions in PRECISIONS.items() for p in precisions}
+    if format in get_args(Format) and (format, precision) in known:
+        return cast(Format, format), cast(Precision, precision)
+    names = ", ".join(f"{f}-{p}" for f, precisions in PRECISIONS.items() for p in precisions)
+    raise UsageError(f"no model {text!r}; there is {names}")
+
+
+def _converter(format: Format) -> Converter:
+    module, _, name = CONVERTERS[format].partition(":")
+    try:
+        return cast(Converter, getattr(import_module(module), name))
+    except ImportError as error:
+        raise MissingExtraError(
+            f"exporting to {format} needs {error.name}, which is not installed or does not load: "
+            f"pip install 'edgekws[{EXTRAS[format]}]'"
+        ) from error

@@ -1,0 +1,24 @@
+"""The net as ONNX models: the float graph, and its 8-bit form."""
+
+from collections.abc import Sequence
+
+import onnx
+
+from edgekws.export.formats import Converted, Job
+from edgekws.export.quantize import to_int8
+from edgekws.export.to_onnx import graph_spec, to_onnx
+from edgekws.specs import Precision
+
+
+def convert(job: Job, precisions: Sequence[Precision]) -> list[Converted]:
+    """Return the net in each precision, "fp32" or "int8"; equal input gives equal bytes."""
+    fp32 = to_onnx(job.net, job.model)
+    return [
+        _converted(to_int8(fp32, job.clips) if precision == "int8" else fp32, precision)
+        for precision in precisions
+    ]
+
+
+def _converted(model: onnx.ModelProto, precision: Precision) -> Converted:
+    data = model.SerializeToString(deterministic=True)
+    return Converted("onnx", precision, {".onnx": data}, graph_spec(model))
