@@ -8,7 +8,6 @@ from collections.abc import Iterable
 from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from types import TracebackType
 from typing import Final, Literal, Self
 
 Manner = Literal[
@@ -48,12 +47,7 @@ class ArchiveServer:
         self._thread.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *fault: object) -> None:
         self.released.set()
         self._server.shutdown()
         self._server.server_close()

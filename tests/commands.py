@@ -8,7 +8,6 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Final, Self
 
 import soundfile
@@ -30,9 +29,7 @@ class Done:
 
     @property
     def error(self) -> str:
-        """The one line of the error."""
-        (line,) = [x for x in self.stderr.splitlines() if x.startswith("edgekws: error: ")]
-        return line
+        return error_line(self.stderr)
 
 
 def edgekws(*args: object, cwd: Path | None = None, stdin: bytes = b"") -> Done:
@@ -47,6 +44,28 @@ def edgekws(*args: object, cwd: Path | None = None, stdin: bytes = b"") -> Done:
         check=False,
     )
     return Done(done.returncode, parse(done.stdout), done.stderr.decode())
+
+
+def run_text(*args: object, shell_limit: str = "") -> subprocess.CompletedProcess[str]:
+    """Run a command that says words, below a limit of the shell such as "ulimit -f 8"."""
+    command = argv(args)
+    if shell_limit:
+        command = ["sh", "-c", f'{shell_limit}; exec "$@"', "sh", *command]
+    return subprocess.run(
+        command,
+        env={**environment(), "no_proxy": "127.0.0.1"},
+        capture_output=True,
+        encoding="utf-8",
+        timeout=PATIENCE_SECONDS,
+        check=False,
+    )
+
+
+def error_line(stderr: str) -> str:
+    """Return the one line of the error; a traceback is not one."""
+    assert "Traceback" not in stderr
+    (line,) = [x for x in stderr.splitlines() if x.startswith("edgekws: error: ")]
+    return line
 
 
 def argv(args: Sequence[object]) -> list[str]:
@@ -85,12 +104,7 @@ class Listening:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *fault: object) -> None:
         self.process.kill()
         self.process.communicate(timeout=PATIENCE_SECONDS)
 

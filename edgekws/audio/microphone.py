@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Iterator
 from contextlib import ExitStack
-from types import TracebackType
 from typing import Any, Self
 
 from edgekws.audio.capture import PATIENCE, Capture, Patience
@@ -63,12 +62,7 @@ class Microphone:
             self._closing = opening.pop_all()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *fault: object) -> None:
         self._closing.close()
 
     def __iter__(self) -> Iterator[Block]:

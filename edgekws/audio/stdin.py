@@ -4,7 +4,6 @@ import logging
 import os
 import select
 from collections.abc import Iterator
-from types import TracebackType
 from typing import Final, Self
 
 import numpy as np
@@ -56,12 +55,7 @@ class StdinSource:
         self._wake = WakePipe()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *fault: object) -> None:
         wake, self._wake = self._wake, None
         if wake is not None:
             wake.close()

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from edgekws.audio.decode import read_audio
@@ -27,12 +26,7 @@ class WavSource:
         self._pcm = read_audio(self._path, sample_rate=self._sample_rate)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *fault: object) -> None:
         self._pcm = None
 
     def __iter__(self) -> Iterator[Block]:

@@ -1,13 +1,11 @@
 """The table of public speech sets that `edgekws fetch` knows: models/datasets.toml."""
 
-import tomllib
 from pathlib import Path
 from typing import Final, Literal
 
-import msgspec
-
-from edgekws.errors import ConfigError, UsageError
+from edgekws.errors import UsageError
 from edgekws.specs import Spec
+from edgekws.train.settings_file import read_settings
 
 TABLE: Final = Path(__file__).resolve().parents[2] / "models" / "datasets.toml"
 
@@ -55,16 +53,8 @@ class Table(Spec, frozen=True):
 
 def read_table(path: Path = TABLE) -> Table:
     """Read the table of sets; ConfigError names the faulty key."""
-    try:
-        return msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), Table)
-    except OSError as fault:
-        raise ConfigError(
-            f"{path}: cannot read the table of sets ({fault.strerror}); name one with --table"
-        ) from fault
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as fault:
-        raise ConfigError(f"{path}: not valid TOML: {fault}; mend the line it names") from fault
-    except msgspec.ValidationError as fault:
-        raise ConfigError(f"{path}: {fault}; mend that key of the table") from fault
+    advice = "name one with --table"
+    return read_settings(path, Table, what="the table of sets", advice=advice)[0]
 
 
 def find_dataset(table: Table, name: str) -> Dataset:

@@ -1,17 +1,14 @@
 """A recipe: everything a training run decides, read from one TOML file."""
 
 import hashlib
-import math
-import tomllib
 from pathlib import Path
 from typing import Annotated, Final
 
-import msgspec
 from msgspec import Meta
 
-from edgekws.errors import ConfigError
 from edgekws.specs import MFCC_40, Spec
 from edgekws.train.nets import TcnConfig
+from edgekws.train.settings_file import read_settings
 
 Count = Annotated[int, Meta(ge=0)]
 Positive = Annotated[int, Meta(ge=1)]
@@ -133,19 +130,9 @@ class Recipe(Spec, frozen=True):
 
 def load_recipe(path: Path) -> tuple[Recipe, str]:
     """Read a recipe; return it with the sha256 of its bytes. ConfigError names the faulty key."""
-    try:
-        text = path.read_bytes()
-        values = tomllib.loads(text.decode())
-        _refuse_endless(values)
-        recipe = msgspec.convert(values, Recipe)
-    except OSError as fault:
-        raise ConfigError(
-            f"{path}: cannot read the recipe ({fault.strerror}); models/recipes/ holds examples"
-        ) from fault
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as fault:
-        raise ConfigError(f"{path}: not valid TOML: {fault}; mend the line it names") from fault
-    except msgspec.ValidationError as fault:
-        raise ConfigError(f"{path}: {fault}; mend that key of the recipe") from fault
+    recipe, text = read_settings(
+        path, Recipe, what="the recipe", advice="models/recipes/ holds examples"
+    )
     return recipe, hashlib.sha256(text).hexdigest()
 
 
@@ -164,12 +151,3 @@ def _check_net(net: TcnConfig) -> None:
         raise ValueError("net: a kernel needs to be as long as its stride, or longer")
     if net.pool_rows < 2 or not 0 <= net.dropout < 1:
         raise ValueError("net: needs pool_rows of 2 or more and a dropout below 1")
-
-
-def _refuse_endless(value: object, path: str = "$") -> None:
-    """Raise ValidationError for TOML's nan and inf, which pass every range."""
-    if isinstance(value, float) and not math.isfinite(value):
-        raise msgspec.ValidationError(f"Expected a finite number - at `{path}`")
-    items = value.items() if isinstance(value, dict) else ()
-    for key, item in (*items, *(enumerate(value) if isinstance(value, list) else ())):
-        _refuse_endless(item, f"{path}.{key}")

@@ -10,7 +10,7 @@ from typing import Final
 import pytest
 
 from tests.archive_server import ArchiveServer, Manner, file, pack, write_table
-from tests.commands import PATIENCE_SECONDS, argv, environment
+from tests.commands import PATIENCE_SECONDS, argv, environment, error_line, run_text
 
 ARCHIVE: Final = pack(
     [file("./yes/ann_nohash_0.wav", bytes(1000)), file("./_background_noise_/room.wav")]
@@ -20,24 +20,7 @@ BUFFERED: Final = 16_384  # bytes that have come may not be on the disk yet
 
 
 def run(*args: object, shell_limit: str = "") -> subprocess.CompletedProcess[str]:
-    command = argv(("fetch", *args))
-    if shell_limit:
-        command = ["sh", "-c", f'{shell_limit}; exec "$@"', "sh", *command]
-    return subprocess.run(
-        command,
-        env={**environment(), "no_proxy": "127.0.0.1"},
-        capture_output=True,
-        encoding="utf-8",
-        timeout=PATIENCE_SECONDS,
-        check=False,
-    )
-
-
-def error_of(done: subprocess.CompletedProcess[str]) -> str:
-    """The one line of the error."""
-    assert "Traceback" not in done.stderr
-    (line,) = [x for x in done.stderr.splitlines() if x.startswith("edgekws: error: ")]
-    return line
+    return run_text("fetch", *args, shell_limit=shell_limit)
 
 
 def test_without_a_name_it_lists_the_sets_with_size_and_licence() -> None:
@@ -117,7 +100,7 @@ def test_each_refusal_is_one_line_with_its_exit_code(
     more = [] if "--table" in args else ["--table", str(table)]
     done = run(*args, *more)
     assert done.returncode == code
-    assert words in error_of(done)
+    assert words in error_line(done.stderr)
 
 
 @pytest.mark.parametrize(("manner", "words"), [("missing", "404"), ("endless", "more than")])
@@ -128,7 +111,7 @@ def test_a_server_that_has_not_the_set_is_one_line(
         table = write_table(tmp_path / "sets.toml", server.url, ARCHIVE)
         done = run("small", "--out", tmp_path / "words", "--table", table)
     assert done.returncode == 4
-    assert words in error_of(done)
+    assert words in error_line(done.stderr)
     assert [p.name for p in tmp_path.iterdir()] == ["sets.toml"]
 
 
@@ -139,7 +122,7 @@ def test_a_full_disk_is_one_line_and_keeps_what_came(tmp_path: Path) -> None:
         table = write_table(tmp_path / "sets.toml", server.url, LARGE)
         done = run("small", "--out", out, "--table", table, shell_limit=f"ulimit -f {limit * 2}")
         assert done.returncode == 4
-        assert "File too large" in error_of(done)
+        assert "File too large" in error_line(done.stderr)
         assert not out.exists()
         assert run("small", "--out", out, "--table", table).returncode == 0
     assert server.ranges[0] is None

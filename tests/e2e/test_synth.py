@@ -10,28 +10,11 @@ import pytest
 
 from edgekws.train.dataset import list_audio
 from edgekws.train.split import speaker_of
-from tests.commands import PATIENCE_SECONDS, argv, environment
+from tests.commands import PATIENCE_SECONDS, argv, environment, error_line, run_text
 
 
-def run(*args: object, limit: str = "") -> subprocess.CompletedProcess[str]:
-    command = argv(("synth", *args))
-    if limit:
-        command = ["sh", "-c", f'{limit}; exec "$@"', "sh", *command]
-    return subprocess.run(
-        command,
-        env=environment(),
-        capture_output=True,
-        encoding="utf-8",
-        timeout=PATIENCE_SECONDS,
-        check=False,
-    )
-
-
-def error_of(done: subprocess.CompletedProcess[str]) -> str:
-    """The one line of the error."""
-    assert "Traceback" not in done.stderr
-    (line,) = [x for x in done.stderr.splitlines() if x.startswith("edgekws: error: ")]
-    return line
+def run(*args: object, shell_limit: str = "") -> subprocess.CompletedProcess[str]:
+    return run_text("synth", *args, shell_limit=shell_limit)
 
 
 def test_each_word_gets_a_folder_of_takes_by_many_speakers(tmp_path: Path) -> None:
@@ -100,7 +83,7 @@ def test_each_refusal_is_one_line_and_writes_nothing(
 ) -> None:
     done = run("--out", tmp_path / "out", *args)
     assert done.returncode == code
-    assert words in error_of(done)
+    assert words in error_line(done.stderr)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -113,7 +96,7 @@ def test_a_faulty_file_of_words_is_refused_by_line(tmp_path: Path, data: bytes, 
     path.write_bytes(data)
     done = run("--language", "en", "--out", tmp_path / "out", "--words", path)
     assert done.returncode == 4
-    assert words in error_of(done)
+    assert words in error_line(done.stderr)
     assert not (tmp_path / "out").exists()
 
 
@@ -121,9 +104,9 @@ def test_a_full_disk_leaves_what_was_there(tmp_path: Path) -> None:
     mine = tmp_path / "out" / "tea" / "me_nohash_0.wav"
     mine.parent.mkdir(parents=True)
     mine.touch()
-    done = run("--language", "en", "--out", tmp_path / "out", "tea", limit="ulimit -f 4")
+    done = run("--language", "en", "--out", tmp_path / "out", "tea", shell_limit="ulimit -f 4")
     assert done.returncode == 4
-    assert "File too large" in error_of(done)
+    assert "File too large" in error_line(done.stderr)
     assert [path for path in (tmp_path / "out").rglob("*") if path.is_file()] == [mine]
 
 

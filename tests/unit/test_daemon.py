@@ -3,7 +3,6 @@
 import io
 import json
 from collections.abc import Iterator
-from types import TracebackType
 from typing import Any, Self
 
 import pytest
@@ -31,12 +30,7 @@ class Tape:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *fault: object) -> None:
         self.closed = True
 
     def __iter__(self) -> Iterator[Block]:
