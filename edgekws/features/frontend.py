@@ -1,7 +1,6 @@
 """The one arithmetic: frames of int16 samples to MFCC rows, all hops of a block at once."""
 
 import numpy as np
-from numpy.lib.stride_tricks import as_strided
 
 from edgekws.events import Floats, Pcm
 from edgekws.features.tables import Tables, build_tables
@@ -18,19 +17,18 @@ class Frontend:
         self._power = np.zeros((0, spec.fft // 2 + 1), np.float32)
 
     def compute(self, pcm: Pcm) -> Floats:
-        """Return the whole frames of (n,) int16 samples as (frames, n_mfcc) float32."""
+        """Return the whole frames of (n,) contiguous int16 as (frames, n_mfcc) float32."""
         spec, tables = self.spec, self._tables
         count = spec.frames(len(pcm))
         if count == 0:
             return np.zeros((0, spec.n_mfcc), np.float32)
         padded, power = self._scratch(count)
-        frames = as_strided(
-            pcm, (count, spec.window), (spec.hop * pcm.strides[0], pcm.strides[0]), writeable=False
-        )
+        size = pcm.itemsize
+        # A view of overlapping frames; as_strided, which makes the same, costs seven times as much.
+        frames: Pcm = np.ndarray((count, spec.window), pcm.dtype, pcm, 0, (spec.hop * size, size))
         np.multiply(frames, tables.window, out=padded[:, : spec.window])
-        spectrum = np.fft.rfft(padded)  # (frames, fft / 2 + 1) complex64
-        np.square(spectrum.real, out=power)
-        power += np.square(spectrum.imag)
+        spectrum = np.fft.rfft(padded)  # (frames, fft / 2 + 1), in float64 inside
+        np.square(np.abs(spectrum, out=power), out=power)
         mel = power @ tables.mel  # (frames, n_mels)
         mel += tables.floor
         return np.asarray(np.log(mel, out=mel) @ tables.dct)

@@ -1,11 +1,14 @@
 """When posteriors become a detection: smoothing, hysteresis, refractory; its clock is samples."""
 
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 import numpy as np
 
 from edgekws.events import Detection, Floats
 from edgekws.specs import ModelSpec, TriggerSpec
+
+ROUNDING: Final = np.float32(1e-4)  # the mean of some rows may lie above the largest, but by less
 
 
 class Trigger:
@@ -21,6 +24,7 @@ class Trigger:
         self._sample_rate = model.features.sample_rate
         specs = [triggers[label] for label in self._labels]
         self._on = np.array([spec.on for spec in specs], np.float32)
+        self._stirring = self._on * (1 - ROUNDING)  # no mean is hot while every row is below this
         self._off = np.array([spec.off for spec in specs], np.float32)
         self._consecutive = np.array([spec.consecutive for spec in specs], np.int64)
         self._refractory = np.array([spec.refractory_samples for spec in specs], np.int64)
@@ -34,20 +38,23 @@ class Trigger:
     def reset(self) -> None:
         """Forget the stream; detection ids go on counting."""
         count = len(self._labels)
-        # Each row is written twice, so that the last `depth` rows always lie in one piece.
-        self._past = np.zeros((2 * self._depth, count), np.float32)
-        self._at = 0
+        self._past = np.zeros((self._depth - 1, count), np.float32)  # the rows before the next one
         self._streak = np.zeros(count, np.int64)  # rows in a row at or above `on`
         self._armed = np.ones(count, np.bool_)
         self._fell = np.ones(count, np.bool_)  # below `off` since the last detection
         self._last = np.zeros(count, np.int64)  # sample of the last detection
-        self._idle = True  # every label armed and every streak 0: most rows end there
+        self._idle = True  # every label armed and every streak 0
 
     def push(self, scores: Floats, samples: Sequence[int]) -> list[Detection]:
         """Take posteriors (rows, n_labels) and the sample index just after each row."""
+        assert len(scores) == len(samples), (scores.shape, len(samples))
+        rows = np.concatenate((self._past, scores.take(self._columns, axis=1)))
+        self._past = rows[len(scores) :]
+        if self._idle and not np.count_nonzero(rows >= self._stirring):
+            return []  # as most pushes end: the means are not worth their cost
         detections = []
-        for row, sample in zip(scores.take(self._columns, axis=1), samples, strict=True):
-            means = self._mean(row)
+        for at, sample in enumerate(samples):
+            means = self._mean(rows[at : at + self._depth])
             hot = means >= self._on
             if self._idle and not hot.any():
                 continue
@@ -56,11 +63,8 @@ class Trigger:
                 detections.append(self._detect(winner, float(means[winner]), sample))
         return detections
 
-    def _mean(self, row: Floats) -> Floats:
-        """Return the means over the last rows, (commands,)."""
-        self._past[self._at] = self._past[self._at + self._depth] = row
-        self._at = (self._at + 1) % self._depth
-        window = self._past[self._at : self._at + self._depth]  # the oldest row first
+    def _mean(self, window: Floats) -> Floats:
+        """Return each command's mean over its newest rows of (depth, commands): (commands,)."""
         sums = np.einsum("rc,rc->c", window, self._counted)
         return np.asarray(sums / self._rows)
 
