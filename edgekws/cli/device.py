@@ -60,7 +60,21 @@ def _add_eval(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]")
 
 def _add_bench(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     parser = subparsers.add_parser("bench", help="what a bundle costs on this machine")
-    _add_bundle(parser)
+    parser.add_argument(
+        "--bundle",
+        action="append",
+        default=[],
+        type=Path,
+        metavar="DIR",
+        help="a bundle's folder, as for listen; with --compare it may be given again",
+    )
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--engine", metavar="FORMAT-PRECISION", help="the model file to measure")
+    what.add_argument(
+        "--compare",
+        action="store_true",
+        help="measure every model file whose engine is installed, by turns",
+    )
     parser.add_argument("--probe", action="store_true", help=argparse.SUPPRESS)
     parser.set_defaults(run=benching.run)
 

@@ -1,26 +1,25 @@
-"""What a bundle costs here: CPU time by stage, time to load, memory."""
+"""What bundles cost here, side by side: CPU time by stage, time to load, memory.
 
-import json
-import subprocess
-import sys
+Rounds go by turns, so that what else the machine does hits all alike; figures are medians.
+"""
+
 import time
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from statistics import median
 from typing import Final
 
-import msgspec
 import numpy as np
 
-from edgekws.errors import EdgekwsError
-from edgekws.events import Pcm
-from edgekws.runtime.probe import Probe, babble, step_blocks
+from edgekws.runtime.probe import Probe, probe_fresh, step_blocks
 from edgekws.runtime.steps import StepStream
 from edgekws.runtime.trigger import Trigger
 from edgekws.runtime.wiring import Device
 from edgekws.specs import Spec
 
-AUDIO_SECONDS: Final = 40
-PROBE_TIMEOUT_SECONDS: Final = 120
+AUDIO_SECONDS: Final = 40  # that each round hears
+ROUNDS: Final = 5
+PROBES: Final = 3  # fresh processes for each device
 
 
 class StepTime(Spec, frozen=True):
@@ -31,11 +30,16 @@ class StepTime(Spec, frozen=True):
 
 
 class BenchReport(Spec, frozen=True):
-    """What `edgekws bench` prints; times are CPU times of one thread."""
+    """What `edgekws bench` prints for one model file; times are CPU times, of all threads.
+
+    `ratio` is of the CPU time to that of the first one measured in the same run; `load_seconds` is
+    from the start of a process to a detector that passed its self-check.
+    """
 
     bundle: str
     model: str
     cpu_seconds_per_second: float
+    ratio: float
     step_milliseconds: float
     features_us: StepTime
     engine_us: StepTime
@@ -46,81 +50,84 @@ class BenchReport(Spec, frozen=True):
     macs_per_second: int
     model_bytes: int
     audio_seconds: float
+    rounds: int
 
 
 @dataclass(frozen=True, slots=True)
-class _Stages:
-    features: list[int]
-    engine: list[int]
-    trigger: list[int]
+class _Clocks:
+    """Times of one device: seconds of each round as a whole, nanoseconds of each step by stage."""
+
+    whole: list[float] = field(default_factory=list)
+    features: list[int] = field(default_factory=list)
+    engine: list[int] = field(default_factory=list)
+    trigger: list[int] = field(default_factory=list)
+    probes: list[Probe] = field(default_factory=list)
 
 
-def bench(device: Device, probe: Probe) -> BenchReport:
-    """Measure a device over synthetic speech; the figures of a fresh process are given."""
-    manifest, rate = device.bundle.manifest, device.bundle.manifest.model.features.sample_rate
-    pcm = babble(device, seconds=AUDIO_SECONDS)
-    stages = _time_stages(device, pcm)
+def bench(devices: Sequence[Device]) -> list[BenchReport]:
+    """Measure devices over synthetic speech; loading and memory in fresh processes."""
+    runs = [(device, _Clocks()) for device in devices]
+    for device, _ in runs:
+        _hear(device)  # a warm-up
+    for _ in range(ROUNDS):
+        for device, clocks in runs:
+            clocks.whole.append(_hear(device))
+        for device, clocks in runs:
+            _time_stages(device, clocks)
+    for _ in range(PROBES):
+        for device, clocks in runs:
+            clocks.probes.append(probe_fresh(device.bundle.path, device.model_file.key))
+    return [_report(device, clocks, first=runs[0][1]) for device, clocks in runs]
+
+
+def _hear(device: Device) -> float:
+    """Return the CPU seconds that the whole detector spends on the audio from a fresh start."""
+    device.detector.reset()
+    blocks = step_blocks(device, seconds=AUDIO_SECONDS)
+    begin = time.process_time()
+    for block in blocks:
+        device.detector.push(block)
+    return time.process_time() - begin
+
+
+def _time_stages(device: Device, clocks: _Clocks) -> None:
+    """Time each stage of each step from a fresh start."""
+    model = device.detector.model
+    steps, trigger = StepStream(model), Trigger(model, device.bundle.manifest.triggers)
+    device.detector.reset()
+    for block in step_blocks(device, seconds=AUDIO_SECONDS):
+        begin = time.process_time_ns()
+        whole = list(steps.push(block.pcm))
+        clocks.features.append(time.process_time_ns() - begin)
+        for step in whole:
+            begin = time.process_time_ns()
+            scores = device.engine.step(step)
+            heard = time.process_time_ns()
+            trigger.push(scores, [block.end] * len(scores))
+            clocks.engine.append(heard - begin)
+            clocks.trigger.append(time.process_time_ns() - heard)
+
+
+def _report(device: Device, clocks: _Clocks, *, first: _Clocks) -> BenchReport:
+    manifest, model = device.bundle.manifest, device.detector.model
+    step_samples = model.step_frames * model.features.hop
     return BenchReport(
         bundle=f"{manifest.name} {manifest.version}",
         model=device.model_file.key,
-        cpu_seconds_per_second=_time_whole(device, pcm) / (len(pcm) / rate),
-        step_milliseconds=1000 * _step_samples(device) / rate,
-        features_us=_step_time(stages.features),
-        engine_us=_step_time(stages.engine),
-        trigger_us=_step_time(stages.trigger),
-        load_seconds=probe.load_seconds,
-        peak_rss_mb=probe.peak_rss_mb,
-        parameters=manifest.model.parameters,
-        macs_per_second=manifest.model.macs_per_second,
-        model_bytes=device.model_file.file.size,
-        audio_seconds=len(pcm) / rate,
+        cpu_seconds_per_second=median(clocks.whole) / AUDIO_SECONDS,
+        ratio=median(a / b for a, b in zip(clocks.whole, first.whole, strict=True)),
+        step_milliseconds=1000 * step_samples / model.features.sample_rate,
+        features_us=_step_time(clocks.features),
+        engine_us=_step_time(clocks.engine),
+        trigger_us=_step_time(clocks.trigger),
+        load_seconds=median(probe.load_seconds for probe in clocks.probes),
+        peak_rss_mb=median(probe.peak_rss_mb for probe in clocks.probes),
+        parameters=model.parameters,
+        macs_per_second=model.macs_per_second,
+        model_bytes=sum(entry.size for entry in device.model_file.files()),
+        audio_seconds=AUDIO_SECONDS,
+        rounds=ROUNDS,
     )
-
-
-def probe_fresh(bundle: Path) -> Probe:
-    """Run `probe` by the command line in a fresh process."""
-    argv = [sys.executable, "-m", "edgekws", "bench", "--probe", "--bundle", str(bundle)]
-    try:
-        done = subprocess.run(argv, capture_output=True, timeout=PROBE_TIMEOUT_SECONDS, check=True)
-    except (OSError, subprocess.SubprocessError) as error:
-        raise EdgekwsError(f"bench: a fresh process could not load {bundle}: {error}") from error
-    return msgspec.convert(json.loads(done.stdout), Probe)
-
-
-def _time_whole(device: Device, pcm: Pcm) -> float:
-    """Return the CPU seconds that the whole detector spends on the audio, after a warm-up."""
-    device.detector.reset()
-    for block in step_blocks(device, pcm[: len(pcm) // 8]):
-        device.detector.push(block)
-    device.detector.reset()
-    start = time.thread_time()
-    for block in step_blocks(device, pcm):
-        device.detector.push(block)
-    return time.thread_time() - start
-
-
-def _time_stages(device: Device, pcm: Pcm) -> _Stages:
-    """Time each stage of each step, in CPU nanoseconds."""
-    model, stages = device.detector.model, _Stages([], [], [])
-    steps, trigger = StepStream(model), Trigger(model, device.bundle.manifest.triggers)
-    device.detector.reset()
-    for block in step_blocks(device, pcm):
-        begin = time.thread_time_ns()
-        whole = list(steps.push(block.pcm))
-        stages.features.append(time.thread_time_ns() - begin)
-        for step in whole:
-            begin = time.thread_time_ns()
-            scores = device.engine.step(step)
-            heard = time.thread_time_ns()
-            trigger.push(scores, [block.end] * len(scores))
-            stages.engine.append(heard - begin)
-            stages.trigger.append(time.thread_time_ns() - heard)
-    return stages
-
-
-def _step_samples(device: Device) -> int:
-    model = device.detector.model
-    return model.step_frames * model.features.hop
 
 
 def _step_time(nanoseconds: list[int]) -> StepTime:

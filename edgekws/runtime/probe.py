@@ -1,9 +1,13 @@
 """What a fresh process spent until it could hear, and its memory after hearing a little."""
 
-import time
+import json
+import subprocess
+import sys
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
+import msgspec
 import numpy as np
 
 from edgekws.errors import EdgekwsError
@@ -13,6 +17,7 @@ from edgekws.runtime.wiring import Device
 from edgekws.specs import Spec
 
 HEARD_SECONDS: Final = 5
+TIMEOUT_SECONDS: Final = 120
 _STATUS: Final = Path("/proc/self/status")
 
 
@@ -23,34 +28,45 @@ class Probe(Spec, frozen=True):
     peak_rss_mb: float
 
 
-def probe(device: Device) -> Probe:
-    """Measure this process, which has only loaded the device so far."""
-    spent = time.process_time()
-    for block in step_blocks(device, babble(device, seconds=HEARD_SECONDS)):
+def probe(device: Device, *, load_seconds: float) -> Probe:
+    """Let this process, which has only loaded the device so far, hear a little."""
+    for block in step_blocks(device, seconds=HEARD_SECONDS):
         device.detector.push(block)
-    return Probe(load_seconds=spent, peak_rss_mb=_peak_rss_mb())
+    return Probe(load_seconds=load_seconds, peak_rss_mb=_peak_rss_mb())
 
 
-def step_blocks(device: Device, pcm: Pcm) -> list[Block]:
-    """Cut audio as a microphone gives it: a step of features at a time."""
+def probe_fresh(bundle: Path, key: str) -> Probe:
+    """Run `probe` on one model file by the command line, in a fresh process."""
+    argv = [sys.executable, "-m", "edgekws", "bench", "--probe"]
+    argv += ["--bundle", str(bundle), "--engine", key]
+    try:
+        done = subprocess.run(argv, capture_output=True, timeout=TIMEOUT_SECONDS, check=True)
+    except (OSError, subprocess.SubprocessError) as error:
+        raise EdgekwsError(f"bench: a fresh process could not load {bundle}: {error}") from error
+    return msgspec.convert(json.loads(done.stdout), Probe)
+
+
+def step_blocks(device: Device, *, seconds: int) -> list[Block]:
+    """Return synthetic speech as a microphone gives it: a step of features at a time."""
     model = device.detector.model
-    samples = model.step_frames * model.features.hop
-    return list(blocks(pcm, sample_rate=model.features.sample_rate, samples=samples))
+    rate, samples = model.features.sample_rate, model.step_frames * model.features.hop
+    return list(blocks(babble(rate, seconds), sample_rate=rate, samples=samples))
 
 
-def babble(device: Device, *, seconds: int) -> Pcm:
+@lru_cache(maxsize=1)
+def babble(sample_rate: int, seconds: int) -> Pcm:
     """Return something like speech, (n,) int16: voiced syllables and hiss by turns."""
-    rate = device.detector.model.features.sample_rate
-    at = np.arange(seconds * rate, dtype=np.float32) / rate
+    at = np.arange(seconds * sample_rate, dtype=np.float32) / sample_rate
     pitch = 120 + 30 * np.sin(2 * np.pi * 0.7 * at)  # Hz
-    phase = 2 * np.pi * np.cumsum(pitch) / rate
+    phase = 2 * np.pi * np.cumsum(pitch) / sample_rate
     voice = np.zeros_like(at)
     for harmonic in range(1, 20):
         voice += np.sin(harmonic * phase) / harmonic
     syllables = np.maximum(0.0, np.sin(2 * np.pi * 3.1 * at)) ** 2
     hiss = np.random.default_rng(0).standard_normal(len(at)) * (0.02 + 0.2 * (1 - syllables) ** 4)
-    sound = 3000 * (voice * syllables + hiss)
-    return np.asarray(sound.clip(-32768, 32767), np.int16)
+    pcm = np.asarray((3000 * (voice * syllables + hiss)).clip(-32768, 32767), np.int16)
+    pcm.setflags(write=False)
+    return pcm
 
 
 def _peak_rss_mb() -> float:
