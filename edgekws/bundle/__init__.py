@@ -12,7 +12,7 @@ from edgekws.bundle.manifest import (
     decode_manifest,
     encode_manifest,
 )
-from edgekws.bundle.store import Bundle, newest_bundle, open_bundle
+from edgekws.bundle.store import Bundle, bundles_in, newest_bundle, open_bundle
 from edgekws.bundle.writing import file_entry, write_bundle
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "Provenance",
     "Source",
     "StreamMetrics",
+    "bundles_in",
     "decode_manifest",
     "encode_golden",
     "encode_manifest",

@@ -60,15 +60,17 @@ def newest_bundle(roots: Iterable[Path]) -> Path:
     Of equals the first root's counts. Raises BundleError where there is none.
     """
     searched = list(roots)
-    newest: tuple[int, Path] | None = None
-    for manifest in (file for root in searched for file in sorted(root.glob(f"*/{MANIFEST}"))):
-        written = manifest.stat().st_mtime_ns
-        if not manifest.parent.name.startswith(".") and (newest is None or written > newest[0]):
-            newest = (written, manifest.parent)
-    if newest is None:
+    found = [folder for root in searched for folder in bundles_in(root)]
+    if not found:
         places = ", ".join(str(root) for root in searched)
         raise BundleError(f"no bundle in {places}: `make export` makes one, or name it by --bundle")
-    return newest[1]
+    return max(found, key=lambda folder: (folder / MANIFEST).stat().st_mtime_ns)
+
+
+def bundles_in(root: Path) -> list[Path]:
+    """Return the bundle folders directly below a root; hidden ones are unfinished and left out."""
+    folders = sorted(manifest.parent for manifest in root.glob(f"*/{MANIFEST}"))
+    return [folder for folder in folders if not folder.name.startswith(".")]
 
 
 def _check_file(folder: Path, entry: FileEntry) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 import edgekws
-from edgekws.bundle import Bundle, ModelFile, newest_bundle, open_bundle
+from edgekws.bundle import Bundle, ModelFile, bundles_in, newest_bundle, open_bundle
 from edgekws.engines.engine import Engine
 from edgekws.engines.registry import open_engine
 from edgekws.errors import MissingExtraError
@@ -46,7 +46,7 @@ def find_bundle(path: Path | None) -> Bundle:
     if path is not None:
         return open_bundle(path)
     roots = default_bundle_roots()
-    stocked = [root for root in roots if any(root.glob("*/manifest.json"))]
+    stocked = [root for root in roots if bundles_in(root)]
     return open_bundle(newest_bundle(stocked[:1] or roots))
 
 

@@ -58,6 +58,15 @@ def test_the_first_place_that_has_a_bundle_wins(
     assert find_bundle(None).path == Path("dist/mine")
 
 
+def test_a_place_that_holds_a_half_written_bundle_only_is_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    make_bundle(tmp_path / "dist" / ".mine.partial-0a")
+    make_bundle(tmp_path / "models" / "bundles" / "whole")
+    assert find_bundle(None).path == Path("models/bundles/whole")
+
+
 def test_a_folder_without_a_bundle_is_said(tmp_path: Path) -> None:
     with pytest.raises(BundleError, match="no such bundle"):
         find_bundle(tmp_path / "none")
