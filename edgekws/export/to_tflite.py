@@ -1,0 +1,78 @@
+"""A trained net as .tflite files: litert-torch makes the float one, the others come from it."""
+
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final
+
+import torch
+from torch import Tensor, fx, nn
+
+from edgekws.errors import ExportError
+from edgekws.export.formats import Converted, Job
+from edgekws.export.quiet import quietly
+from edgekws.export.tflite_file import finish
+from edgekws.export.tflite_quantize import observe, quantize
+from edgekws.export.tflite_step import TfliteStep
+from edgekws.specs import Precision
+
+with quietly():
+    import litert_torch
+
+REFUSALS: Final = (AssertionError, LookupError, RuntimeError, TypeError, ValueError)
+"""What litert-torch, torch.export and JAX raise for operators that they do not know."""
+
+CALIBRATED: Final = ("int8", "int16x8")
+
+
+def convert(job: Job, precisions: Sequence[Precision]) -> list[Converted]:
+    """Return the net in each precision; equal input gives equal bytes.
+
+    "int8" and "int16x8" take and give integers, states included; "int8-dynamic" has only its
+    weights in 8 bits. Raises ExportError, naming the layer, where litert-torch refuses one.
+    """
+    step = TfliteStep(job.net).eval()
+    states = [torch.zeros(shape) for shape in step.state_shapes]
+    features = torch.zeros(1, job.model.step_frames, job.model.features.n_mfcc)
+    fp32 = flatbuffer(step, (features, *states))
+    calibrated = any(precision in CALIBRATED for precision in precisions)
+    ranges = observe(fp32, job.clips) if calibrated else {}
+    made = []
+    for precision in precisions:
+        raw = fp32 if precision == "fp32" else quantize(fp32, precision, ranges)
+        data, graph = finish(raw)
+        made.append(Converted("tflite", precision, {".tflite": data}, graph))
+    return made
+
+
+def flatbuffer(module: nn.Module, inputs: tuple[Tensor, ...]) -> bytes:
+    """Return a module in eval mode as litert-torch writes it, for inputs of these shapes."""
+    try:
+        with quietly(), TemporaryDirectory(prefix="edgekws-") as folder:
+            path = Path(folder) / "model.tflite"
+            litert_torch.convert(module, inputs).export(str(path))
+            return path.read_bytes()
+    except REFUSALS as error:
+        raise ExportError(
+            f"litert-torch cannot convert {_layer(error)} to TFLite: {_first_line(error)}; replace "
+            "that layer, or export to another format"
+        ) from error
+
+
+def _layer(error: BaseException) -> str:
+    """Return the layer at which lowering stopped: its path in the module and its operator."""
+    nodes = [
+        value
+        for frame, _ in traceback.walk_tb(error.__traceback__)
+        for value in frame.f_locals.values()
+        if isinstance(value, fx.Node) and value.meta.get("nn_module_stack")
+    ]
+    if not nodes:
+        return "the net"
+    path, _ = list(nodes[-1].meta["nn_module_stack"].values())[-1]
+    return f"the layer {path!r} ({nodes[-1].target})"
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().partition("\n")[0] or type(error).__name__
