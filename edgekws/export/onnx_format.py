@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import onnx
 
 from edgekws.export.formats import Converted, Job
-from edgekws.export.quantize import to_int8
+from edgekws.export.sensitivity import sound_int8
 from edgekws.export.to_onnx import graph_spec, to_onnx
 from edgekws.specs import Precision
 
@@ -14,7 +14,7 @@ def convert(job: Job, precisions: Sequence[Precision]) -> list[Converted]:
     """Return the net in each precision, "fp32" or "int8"; equal input gives equal bytes."""
     fp32 = to_onnx(job.net, job.model)
     return [
-        _converted(to_int8(fp32, job.clips) if precision == "int8" else fp32, precision)
+        _converted(sound_int8(fp32, job) if precision == "int8" else fp32, precision)
         for precision in precisions
     ]
 

@@ -33,11 +33,16 @@ top-1 agreement from 99.8 to 99.5 % and accuracy by 4 of 1,680 clips."""
 Feeds = dict[str, Floats]
 
 
-def to_int8(model: onnx.ModelProto, clips: Iterable[Iterable[Floats]]) -> onnx.ModelProto:
+def to_int8(
+    model: onnx.ModelProto,
+    clips: Iterable[Iterable[Floats]],
+    *,
+    in_float: frozenset[str] = frozenset(),
+) -> onnx.ModelProto:
     """Return the model in QDQ form: u8 activations, s8 weights per channel, float32 interface.
 
-    `clips` are streams from their start: steps of normalized features (step_frames, n_mfcc). Equal
-    input gives equal bytes.
+    `clips` are streams from their start: steps of normalized features (step_frames, n_mfcc);
+    `in_float` names nodes that stay as they are. Equal input gives equal bytes.
     """
     with tempfile.TemporaryDirectory(prefix="edgekws-") as folder, _quietly():
         source, out = Path(folder) / "fp32.onnx", Path(folder) / "int8.onnx"
@@ -48,7 +53,9 @@ def to_int8(model: onnx.ModelProto, clips: Iterable[Iterable[Floats]]) -> onnx.M
             _StreamReader(model, clips),
             quant_format=QuantFormat.QDQ,
             op_types_to_quantize=list(QUANTIZED_OPS),
-            nodes_to_exclude=[node.name for node in model.graph.node if _in_pool(node)],
+            nodes_to_exclude=[
+                node.name for node in model.graph.node if _in_pool(node) or node.name in in_float
+            ],
             per_channel=True,
             reduce_range=REDUCE_RANGE,
             activation_type=QuantType.QUInt8,
