@@ -9,17 +9,18 @@ VENV ?= .venv
 TARGET ?= $(if $(filter aarch64 arm64,$(shell uname -m)),rpi,x86)
 PIP_FLAGS ?=
 PYTEST_FLAGS ?=
+EXPORT_FLAGS ?=
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet $(PIP_FLAGS)
 MIC_HINT := microphone support is not installed (PyAudio did not build): apt-get install portaudio19-dev gcc python3-dev, then make mic
 
-.PHONY: help venv mic demo test check export bench clean
+.PHONY: help venv mic demo test test-arm64 check export locks bench clean
 
 help: ## list the targets
 	@echo "edgekws: hear a few spoken commands on a small device, and act on them"
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
-	@echo "variables: PYTHON=python3.12  TARGET=rpi  PIP_FLAGS='...'  PYTEST_FLAGS='-k trigger'"
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo "variables: PYTHON=python3.12  TARGET=rpi  PIP_FLAGS='...'  EXPORT_FLAGS=--wheelhouse  PYTEST_FLAGS='-k trigger'"
 
 venv: $(VENV)/.venv-made ## make .venv with edgekws and ONNX Runtime in it
 
@@ -29,20 +30,26 @@ demo: $(VENV)/.cloud ## adapt the base to three new commands, export, listen, ac
 test: $(VENV)/.dev ## install what the tests need and run all of them
 	$(BIN)/python -m pytest $(PYTEST_FLAGS)
 
+test-arm64: $(VENV)/.dev ## install the rpi archive on an emulated board and listen there (root, Debian)
+	$(BIN)/python -m pytest -m arm64 tests/arm64 $(PYTEST_FLAGS)
+
 check: $(VENV)/.dev ## format, lint, types and import rules
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy --strict
 	$(BIN)/lint-imports
 
-export: $(VENV)/.cloud ## the bundle for TARGET (rpi, x86, ...) in dist/
-	$(BIN)/edgekws export --target $(TARGET) --out dist
+export: $(VENV)/.cloud ## bundle, installer and archive for TARGET (rpi, x86, ...) in dist/
+	$(BIN)/edgekws export --target $(TARGET) --out dist $(EXPORT_FLAGS)
 
 bench: $(VENV)/.venv-made ## cost of the newest bundle on this machine
 	$(BIN)/edgekws bench
 
 mic: $(VENV)/.venv-made ## build PyAudio (needs portaudio19-dev and a C compiler)
 	$(PIP) -e '.[mic]'
+
+locks: $(VENV)/.cloud ## look up the packages of every board again, with hashes
+	$(BIN)/python .ci/locks.py
 
 clean: ## remove the venv, caches, dist/ and demo-out/ (runs/ stays)
 	rm -rf $(VENV) dist demo-out build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -29,17 +29,15 @@ def write_bundle(out: Path, manifest: Manifest, files: Mapping[str, bytes]) -> N
     data = encode_manifest(manifest)
     decode_manifest(data, where=out / MANIFEST)
     _check_files(out, manifest, files)
-    _check_place(out)
+    check_place(out)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        _clean_leftovers(out)
-        with _partial_folder(out) as partial:
+        clean_leftovers(out)
+        with partial_folder(out) as partial:
             for name, content in files.items():
                 _write_file(partial / name, content)
             _write_file(partial / MANIFEST, data)
-            _sync_folder(partial)
-            replace_folder(partial, out, aside=_aside(out))
-            _sync_folder(out.parent)
+            move_folder(partial, out)
     except OSError as error:
         raise BundleError(f"{out}: cannot write the bundle: {error}") from error
 
@@ -55,8 +53,8 @@ def _check_files(out: Path, manifest: Manifest, files: Mapping[str, bytes]) -> N
             raise BundleError(f"{out}: the manifest's size or sha256 of {name} is not that given")
 
 
-def _check_place(out: Path) -> None:
-    """Refuse to put a bundle where something else stands."""
+def check_place(out: Path) -> None:
+    """Raise BundleError where something else than a bundle stands at `out`."""
     if out.is_symlink() or (out.exists() and not out.is_dir()):
         raise BundleError(f"{out}: is no folder: name another place for the bundle")
     if out.is_dir() and any(out.iterdir()) and not (out / MANIFEST).is_file():
@@ -66,8 +64,15 @@ def _check_place(out: Path) -> None:
         )
 
 
+def move_folder(partial: Path, out: Path) -> None:
+    """Move a folder beside or below `out` into its place, in one step and onto the disk."""
+    _sync_folder(partial)
+    replace_folder(partial, out, aside=_aside(out))
+    _sync_folder(out.parent)
+
+
 @contextmanager
-def _partial_folder(out: Path) -> Iterator[Path]:
+def partial_folder(out: Path) -> Iterator[Path]:
     """Make a locked folder beside `out`; on the way out, remove what then has its name."""
     partial = out.parent / f".{out.name}.partial-{os.urandom(4).hex()}"
     partial.mkdir()
@@ -80,7 +85,7 @@ def _partial_folder(out: Path) -> Iterator[Path]:
         shutil.rmtree(partial, ignore_errors=True)
 
 
-def _clean_leftovers(out: Path) -> None:
+def clean_leftovers(out: Path) -> None:
     """Remove what killed writes left; the lock shows which ones are still being written."""
     restore_folder(out, aside=_aside(out))
     for folder in list(out.parent.glob(f".{glob.escape(out.name)}.partial-*")):

@@ -52,6 +52,18 @@ def _add_export(subparsers: Any) -> None:
     parser.add_argument("run_folder", metavar="RUN", type=Path, nargs="?", help="a run folder")
     parser.add_argument("--target", required=True, help="rpi, rpi-zero2, jetson or x86")
     parser.add_argument("--out", type=Path, default=Path("dist"), help="where bundles go (dist)")
+    parser.add_argument(
+        "--python",
+        action="append",
+        default=[],
+        metavar="VERSION",
+        help="a Python of the board, such as 3.13; may be given again (all that the target has)",
+    )
+    parser.add_argument(
+        "--wheelhouse",
+        action="store_true",
+        help="download the board's packages into the archive: it installs without a network",
+    )
     parser.set_defaults(run=interruptible()(_export))
 
 
@@ -87,31 +99,41 @@ def _adapt(args: argparse.Namespace) -> int:
 
 def _export(args: argparse.Namespace) -> int:
     _wait_without_spinning()
+    from edgekws.export.release import release
+
     folder = args.run_folder or newest_run(Path("runs"))
     try:
-        place = _export_run(folder, args) if folder else _export_shipped(args)
+        made = release(
+            lambda out: _export_run(folder, out, args) if folder else _export_shipped(out, args),
+            args.out,
+            args.target,
+            pythons=args.python,
+            wheelhouse=args.wheelhouse,
+            say=_say,
+        )
     except KeyboardInterrupt:
         _say("interrupted; no bundle was changed")
         return EXIT_INTERRUPTED
-    _result({"bundle": str(place), "target": args.target})
-    _say(f"next: edgekws listen --bundle {place}")
+    _result({"bundle": str(made.folder), "archive": str(made.archive), "target": args.target})
+    _say(f"next: edgekws listen --bundle {made.folder}")
+    _say(f"or copy {made.archive} to the board: tar xf, then sh {made.folder.name}/install.sh")
     return 0
 
 
-def _export_run(folder: Path, args: argparse.Namespace) -> Path:
+def _export_run(folder: Path, out: Path, args: argparse.Namespace) -> Path:
     from edgekws.export.pipeline import export_run
 
     if args.run_folder is None:
         _say(f"no run named: taking the newest one, {folder}")
-    return export_run(folder, args.out, args.target, say=_say)
+    return export_run(folder, out, args.target, say=_say)
 
 
-def _export_shipped(args: argparse.Namespace) -> Path:
+def _export_shipped(out: Path, args: argparse.Namespace) -> Path:
     from edgekws.export.repack import repack
     from edgekws.train.pretrained import SHIPPED
 
     _say(f"no run in runs/: taking the shipped bundle {DEFAULT_BUNDLE}")
-    return repack(SHIPPED / "bundles" / DEFAULT_BUNDLE, args.out, args.target, say=_say)
+    return repack(SHIPPED / "bundles" / DEFAULT_BUNDLE, out, args.target, say=_say)
 
 
 def newest_run(root: Path) -> Path | None:

@@ -1,4 +1,4 @@
-"""What can be exported for: boards, and the model files that a bundle for each of them holds."""
+"""What can be exported for: boards, the models that a bundle for each holds, what they may cost."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -8,24 +8,77 @@ from edgekws.specs import Format, Precision
 
 
 @dataclass(frozen=True, slots=True)
+class Budget:
+    """The most that a bundle may cost; an export over it fails.
+
+    `model_bytes` counts all model files together. `rss_mb` and `core_share` are those of the first
+    model as `edgekws bench` measures them where the export runs: on the board the memory is about
+    the same, the share of a core is larger, by a factor that only the board itself can tell.
+    """
+
+    model_bytes: int
+    rss_mb: float
+    core_share: float
+
+
+@dataclass(frozen=True, slots=True)
 class Target:
-    """One kind of board; `models` are (format, precision) pairs, the best one for it first."""
+    """One kind of board.
+
+    `architecture` is what `uname -m` says there. `pythons` are the versions of its usual systems,
+    newest first; locked requirements are shipped for each. `models` are (format, precision) pairs,
+    the best one for it first: the engine of that one is installed, on `threads` threads.
+    """
 
     name: str
     board: str
     architecture: str
-    python: str
+    pythons: tuple[str, ...]
     models: tuple[tuple[Format, Precision], ...]
+    threads: int
+    budget: Budget
 
 
 _BOTH: Final[tuple[tuple[Format, Precision], ...]] = (("onnx", "int8"), ("onnx", "fp32"))
 _SMALL: Final[tuple[tuple[Format, Precision], ...]] = (("onnx", "int8"),)
 
 TARGETS: Final = (
-    Target("rpi", "Raspberry Pi 3, 4 or 5 with a 64-bit system", "aarch64", "3.11+", _BOTH),
-    Target("rpi-zero2", "Raspberry Pi Zero 2 W with a 64-bit system", "aarch64", "3.11+", _SMALL),
-    Target("jetson", "NVIDIA Jetson, on its CPU", "aarch64", "3.11+", _BOTH),
-    Target("x86", "a PC or server", "x86_64", "3.11+", _BOTH),
+    Target(
+        name="rpi",
+        board="Raspberry Pi 3, 4 or 5 with a 64-bit system",
+        architecture="aarch64",
+        pythons=("3.13", "3.12", "3.11"),  # Raspberry Pi OS trixie, Ubuntu 24.04, bookworm
+        models=_BOTH,
+        threads=1,
+        budget=Budget(model_bytes=2_000_000, rss_mb=120.0, core_share=0.02),
+    ),
+    Target(
+        name="rpi-zero2",
+        board="Raspberry Pi Zero 2 W with a 64-bit system",
+        architecture="aarch64",
+        pythons=("3.13", "3.11"),
+        models=_SMALL,
+        threads=1,
+        budget=Budget(model_bytes=500_000, rss_mb=100.0, core_share=0.01),
+    ),
+    Target(
+        name="jetson",
+        board="NVIDIA Jetson, on its CPU",
+        architecture="aarch64",
+        pythons=("3.12", "3.11"),  # JetPack 7; JetPack 6 has 3.10, and 3.11 as a package
+        models=_BOTH,
+        threads=1,
+        budget=Budget(model_bytes=8_000_000, rss_mb=250.0, core_share=0.05),
+    ),
+    Target(
+        name="x86",
+        board="a PC or server",
+        architecture="x86_64",
+        pythons=("3.14", "3.13", "3.12", "3.11"),
+        models=_BOTH,
+        threads=1,
+        budget=Budget(model_bytes=8_000_000, rss_mb=250.0, core_share=0.05),
+    ),
 )
 
 
@@ -36,3 +89,16 @@ def find_target(name: str) -> Target:
             return target
     known = "; ".join(f"{target.name} ({target.board})" for target in TARGETS)
     raise UsageError(f"no target {name!r}; there is {known}")
+
+
+def choose_pythons(target: Target, wanted: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the versions that are wanted, all of the target's where none is named.
+
+    Raises UsageError for a version that the target has no requirements for.
+    """
+    for version in wanted:
+        if version not in target.pythons:
+            raise UsageError(
+                f"no Python {version!r} on {target.name}; there is {', '.join(target.pythons)}"
+            )
+    return tuple(v for v in target.pythons if not wanted or v in wanted)

@@ -31,6 +31,11 @@ def refusal(capsys: pytest.CaptureFixture[str], *args: object) -> tuple[int, str
     return code, line
 
 
+def named(name: str) -> dict[str, str]:
+    """Return what export prints when it has made `name` for the Raspberry Pi in dist/."""
+    return {"bundle": f"dist/{name}", "archive": f"dist/{name}.tar.gz", "target": "rpi"}
+
+
 def contents(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
@@ -66,7 +71,7 @@ def test_without_a_run_the_newest_is_taken_and_it_is_said(
     done = export("--target", "rpi", cwd=tmp_path)
     assert done.code == 0, done.stderr
     assert "taking the newest one, runs/newer" in done.stderr
-    assert done.lines == [{"bundle": "dist/small-rpi", "target": "rpi"}]
+    assert done.lines == [named("small-rpi")]
     assert "next: edgekws listen --bundle dist/small-rpi" in done.stderr
     manifest = open_bundle(tmp_path / "dist" / "small-rpi").manifest
     assert (manifest.target, manifest.model.commands) == ("rpi", NEW_COMMANDS)
@@ -77,7 +82,7 @@ def test_in_a_clone_without_runs_the_shipped_bundle_is_exported(tmp_path: Path) 
     done = export("--target", "rpi", cwd=tmp_path)
     assert done.code == 0, done.stderr
     assert "no run in runs/: taking the shipped bundle commands-12" in done.stderr
-    assert done.lines == [{"bundle": "dist/commands-12-rpi", "target": "rpi"}]
+    assert done.lines == [named("commands-12-rpi")]
     ours, theirs = open_bundle(tmp_path / "dist" / "commands-12-rpi"), open_bundle(SHIPPED)
     assert ours.manifest.target == "rpi"
     assert ours.manifest.triggers == theirs.manifest.triggers
