@@ -4,29 +4,31 @@ import logging
 import sys
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from io import StringIO
+from typing import Final
 
 from edgekws.engines.descriptors import muted
 
-STDOUT, STDERR = 1, 2
+STDOUT: Final = 1
+STDERR: Final = 2
 
 
 @contextmanager
 def quietly() -> Iterator[None]:
     """Drop what is printed, logged or warned of meanwhile, by native code too."""
-    before = logging.root.manager.disable
-    _flush()
-    with warnings.catch_warnings(), muted(STDOUT, STDERR):
+    before, dropped = logging.root.manager.disable, StringIO()
+    sys.stdout.flush()  # what was said before has to come out
+    sys.stderr.flush()
+    with (
+        warnings.catch_warnings(),
+        muted(STDOUT, STDERR),
+        redirect_stdout(dropped),
+        redirect_stderr(dropped),
+    ):
         warnings.simplefilter("ignore")
         logging.disable(logging.CRITICAL)
         try:
             yield
         finally:
             logging.disable(before)
-            _flush()
-
-
-def _flush() -> None:
-    """Let nothing that was written before or meanwhile come out on the other side."""
-    sys.stdout.flush()
-    sys.stderr.flush()

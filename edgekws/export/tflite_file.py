@@ -1,8 +1,8 @@
 """The last pass over a .tflite file: our names at the interface, and no byte that nobody reads.
 
-Converters leave a name of 100 bytes on every inner tensor, metadata, and the same vector of zero
-points again and again. Written anew, the int8 file of 197 k parameters goes from 275 to 222 KB, of
-which the weights are 201.
+Converters leave a long name on every inner tensor, metadata, and the same vector of zero points
+again and again. Written anew, the int8 file of 197 k parameters goes from 275 to 233 KB: weights
+and biases 202, their scales 19, all else 12.
 """
 
 from collections.abc import Iterator, Sequence

@@ -1,0 +1,179 @@
+"""TFLite models, in either runtime that a device may have, are the trained net, or ParityError."""
+
+import dataclasses
+import os
+import subprocess
+import sys
+import tomllib
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from edgekws.engines import Engine, open_engine
+from edgekws.errors import ParityError
+from edgekws.events import Floats
+from edgekws.export.formats import Converted, Job
+from edgekws.export.parity import Figures, Reference, compare, reference, require_parity
+from edgekws.export.scores import decide, score_steps, score_stream
+from edgekws.export.to_tflite import convert
+from edgekws.specs import Precision
+from tests.parity.tolerances import FP32_POSTERIORS
+from tests.runs import SMALL_NET, shaken_net, trained
+from tests.tflite_exports import PRECISIONS, converted, small_job
+
+ROOT: Final = Path(__file__).parents[2]
+INT8_POSTERIORS: Final = 0.1  # 0.04 measured on clips whose label is sure; a wrong range costs 0.5
+INT16_POSTERIORS: Final = 0.02  # 16-bit activations leave the rounding of weights: 0.008 measured
+OTHER_KERNELS: Final = (
+    0.1  # XNNPACK and the built-in int8 kernels round differently: 0.023 measured
+)
+
+# Runs each model over the steps of each clip, as an engine of the device does.
+LEGACY: Final = """
+import json, sys
+from pathlib import Path
+import msgspec, numpy
+from edgekws.engines import open_engine
+from edgekws.engines.tflite_interpreter import Interpreter
+from edgekws.specs import GraphSpec
+
+folder = Path(sys.argv[1])
+clips = numpy.load(folder / "clips.npy")
+for path in folder.glob("*.tflite"):
+    graph = msgspec.json.decode(path.with_suffix(".json").read_bytes(), type=GraphSpec)
+    engine, scores = open_engine("tflite", path, graph), []
+    for clip in clips:
+        engine.reset()
+        scores.append(numpy.concatenate([engine.step(step) for step in clip]))
+    numpy.save(path.with_suffix(".npy"), numpy.stack(scores))
+print(json.dumps([Interpreter.__module__, numpy.__version__]))
+"""
+
+
+@cache
+def held_out() -> Reference:
+    made = trained()
+    return reference(made.net, small_job().model, made.heldout, made.truths)
+
+
+def engine_of(made: Converted) -> Engine:
+    return open_engine("tflite", made.files[".tflite"], made.graph)
+
+
+@cache
+def figures_of(precision: Precision) -> Figures:
+    made = converted()[precision]
+    return compare(small_job().model, engine_of(made), held_out(), key=made.key, size=made.size)
+
+
+@cache
+def shaken() -> Converted:
+    """Return a net of random weights: its posteriors are nowhere near 0 or 1."""
+    job = small_job()
+    net = shaken_net(SMALL_NET, n_labels=4)
+    (made,) = convert(Job(net, job.model, (), job.say), ["fp32"])
+    return made
+
+
+@settings(max_examples=15)
+@given(steps=st.integers(1, 20), seed=st.integers(0, 99))
+def test_fp32_engine_gives_the_posteriors_of_torch(steps: int, seed: int) -> None:
+    x = np.random.default_rng(seed).standard_normal((1, steps * 8, 40)).astype(np.float32)
+    ours = score_steps(small_job().model, engine_of(shaken()), list(x.reshape(steps, 8, 40)))
+    net = shaken_net(SMALL_NET, n_labels=4)
+    with torch.inference_mode():
+        logits, _ = net(torch.from_numpy(x), net.zero_states())
+        expected = torch.softmax(logits, -1)[0].numpy()
+    np.testing.assert_allclose(ours, expected, rtol=0, atol=FP32_POSTERIORS)
+
+
+@pytest.mark.parametrize(
+    ("precision", "tolerance"),
+    [
+        ("fp32", FP32_POSTERIORS),
+        ("int16x8", INT16_POSTERIORS),
+        ("int8-dynamic", INT8_POSTERIORS),
+        ("int8", INT8_POSTERIORS),
+    ],
+)
+def test_every_precision_passes(precision: Precision, tolerance: float) -> None:
+    figures = figures_of(precision)
+    require_parity(figures, precision=precision)
+    assert figures.largest_difference < tolerance
+    assert figures.agreement >= 0.98
+
+
+def test_int8_stays_right_over_a_long_stream() -> None:
+    model, pcm = small_job().model, trained().stream.pcm
+    exact, rounded = (
+        score_stream(model, engine_of(converted()[precision]), pcm).scores
+        for precision in ("fp32", "int8")
+    )
+    assert np.abs(exact - rounded).mean() < 0.02
+    agreeing = exact.argmax(1) == rounded.argmax(1)
+    assert agreeing[len(agreeing) * 3 // 4 :].mean() > 0.95  # errors do not pile up in the states
+
+
+def test_calibration_on_another_voice_is_no_parity() -> None:
+    """Ranges of audio a thousand times too quiet: nearly every value saturates."""
+    job = small_job()
+    quiet = tuple(tuple(step / np.float32(1000) for step in clip) for clip in job.clips)
+    (made,) = convert(dataclasses.replace(job, clips=quiet), ["int8"])
+    figures = compare(job.model, engine_of(made), held_out(), key=made.key, size=made.size)
+    with pytest.raises(ParityError, match=r"tflite-int8 disagrees.*80 held-out clips"):
+        require_parity(figures, precision="int8")
+
+
+@pytest.fixture(scope="module")
+def legacy_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A Python with what the extra `tflite-legacy` brings, and nothing else."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted = [*project["dependencies"], *project["optional-dependencies"]["tflite-legacy"]]
+    home = tmp_path_factory.mktemp("legacy") / "venv"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(home)], check=True)
+    python = home / "bin" / "python"
+    pip = [sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet"]
+    done = subprocess.run(
+        [*pip, "--only-binary=:all:", *wanted], capture_output=True, text=True, check=False
+    )
+    if done.returncode and not os.environ.get("CI"):
+        pytest.skip(f"tflite-runtime cannot be installed here: {done.stderr.splitlines()[-1]}")
+    assert done.returncode == 0, done.stderr
+    return python
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason="tflite-runtime ends at Python 3.11")
+def test_tflite_runtime_decides_as_litert_does(legacy_python: Path, tmp_path: Path) -> None:
+    model, clips = small_job().model, held_out().steps
+    np.save(tmp_path / "clips.npy", np.stack([np.stack(clip) for clip in clips]))
+    for precision, made in converted().items():
+        (tmp_path / f"{precision}.tflite").write_bytes(made.files[".tflite"])
+        (tmp_path / f"{precision}.json").write_bytes(msgspec.json.encode(made.graph))
+    done = subprocess.run(
+        [str(legacy_python), "-W", "error", "-c", LEGACY, str(tmp_path)],
+        capture_output=True, text=True, timeout=120, check=False,
+        cwd=ROOT, env={"PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    runtime, numpy_version = msgspec.json.decode(done.stdout)
+    assert (runtime, numpy_version[:2]) == ("tflite_runtime.interpreter", "1.")
+    for precision in PRECISIONS:
+        theirs = np.load(tmp_path / f"{precision}.npy")
+        ours = in_litert(converted()[precision])
+        tolerance = OTHER_KERNELS if precision.startswith("int8") else FP32_POSTERIORS
+        np.testing.assert_allclose(theirs, ours, rtol=0, atol=tolerance)
+        decisions = [[decide(model, rows) for rows in scores] for scores in (theirs, ours)]
+        assert np.mean(np.equal(*decisions)) >= 0.98
+
+
+def in_litert(made: Converted) -> Floats:
+    engine = engine_of(made)
+    return np.stack([score_steps(small_job().model, engine, clip) for clip in held_out().steps])
