@@ -90,11 +90,11 @@ choose_places() {
 
 # --- what is looked at before anything is touched
 
-read_facts() {
-  [ -f "$here/install.conf" ] ||
-    fail 6 "$here/install.conf: missing, so the archive is not whole: copy it again"
-  # shellcheck source=/dev/null
-  . "$here/install.conf"
+check_files() {
+  [ -f "$here/SHA256SUMS" ] ||
+    fail 6 "$here/SHA256SUMS: missing, so the archive is not whole: copy it again"
+  wrong=$(cd "$here" && sha256sum --check --quiet --strict SHA256SUMS 2>&1) ||
+    fail 6 "$here: $(say "$wrong" | head -n 1): the archive is damaged, copy it again"
 }
 
 check_machine() {
@@ -146,13 +146,6 @@ check_python() { # "3.13" "64" "glibc" "2.41"
     fail 3 "this system has glibc $4, the packages need $GLIBC or newer"
   "$python" -c 'import ensurepip, venv' 2>/dev/null ||
     fail 5 "$python has no venv module: apt-get install python3-venv"
-}
-
-check_files() {
-  [ -f "$here/SHA256SUMS" ] ||
-    fail 6 "$here/SHA256SUMS: missing, so the archive is not whole: copy it again"
-  wrong=$(cd "$here" && sha256sum --check --quiet --strict SHA256SUMS 2>&1) ||
-    fail 6 "$here: $(say "$wrong" | head -n 1): the archive is damaged, copy it again"
 }
 
 # --- the new release, built beside the old one
@@ -358,12 +351,13 @@ main() {
   read_options "$@"
   choose_places
   [ $action = install ] || { uninstall && return; }
-  read_facts
+  check_files
+  # shellcheck source=/dev/null
+  . "$here/install.conf"
   check_machine
   choose_python
   # shellcheck disable=SC2086  # four words
   check_python $about
-  check_files
   begin_release
   build_release
   prove_release

@@ -21,6 +21,7 @@ PACKAGES: Final = (
 )
 PYTHON: Final = "3.13"
 TOOLS: Final = {"qemu-aarch64-static": "qemu-user-static", "mmdebstrap": "mmdebstrap"}
+OLDEST_KERNEL: Final = (6, 7)  # its table of program formats is one for each user namespace
 QEMU_CPU: Final = "cortex-a76"  # of a Raspberry Pi 5
 BUILD_SECONDS: Final = 300
 RUN_SECONDS: Final = 400
@@ -42,9 +43,13 @@ exec chroot "$root" "$@"
 """Arguments: the registration, the root, then what to run in it. /proc is that of the namespace."""
 
 
-def missing_tools() -> list[str]:
-    """Return the Debian packages that are needed here and not installed."""
-    return [package for tool, package in TOOLS.items() if shutil.which(tool) is None]
+def require_emulator() -> None:
+    """Fail, saying what to do, where this machine cannot emulate a board."""
+    missing = [package for tool, package in TOOLS.items() if shutil.which(tool) is None]
+    assert not missing, f"apt-get install {' '.join(missing)}"
+    assert os.getuid() == 0, "run it as root: Debian's packages are unpacked with their owners"
+    kernel = tuple(map(int, os.uname().release.split(".")[:2]))
+    assert kernel >= OLDEST_KERNEL, f"needs Linux {OLDEST_KERNEL}, this is {kernel}"
 
 
 @dataclass(frozen=True, slots=True)

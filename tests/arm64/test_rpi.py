@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 import pytest
 
-from tests.arm64.board import PYTHON, Board, fresh_board, missing_tools
+from tests.arm64.board import PYTHON, Board, fresh_board, require_emulator
 from tests.commands import RATE, edgekws
 from tests.speech import Speech, write_wav
 from tests.training import export
@@ -28,8 +28,7 @@ BUNDLE: Final = "/opt/edgekws/current/bundle"
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The shipped bundle for the board, with a wheelhouse: OUT/commands-12-rpi and its archive."""
-    missing = missing_tools()
-    assert not missing, f"apt-get install {' '.join(missing)}"
+    require_emulator()
     out = tmp_path_factory.mktemp("arm64")
     done = export(*("--target", "rpi", "--python", PYTHON, "--wheelhouse", "--out", out), cwd=out)
     assert done.code == 0, done.stderr

@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import os
+import resource
 import shutil
 import subprocess
 import tarfile
@@ -250,6 +251,22 @@ def test_packages_that_cannot_be_had_leave_nothing(
             say=quiet,
         )
     assert not (tmp_path / "dist").exists()
+
+
+@pytest.mark.parametrize("last", ["tones-rpi/golden.npz", "tones-rpi/*.whl", "tones-rpi.tar.gz"])
+def test_a_disk_that_is_full_leaves_the_old_release(tmp_path: Path, last: str) -> None:
+    """A limit on the size of files stands in for the disk: it ends just before the end of one."""
+    release(tones("rpi"), tmp_path, "rpi", say=quiet)
+    before = contents(tmp_path)
+    (file,) = tmp_path.glob(last)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (file.stat().st_size - 1000, hard))
+    try:
+        with pytest.raises(BundleError, match=r"cannot write the .*File too large"):
+            release(tones("rpi"), tmp_path, "rpi", say=quiet)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert contents(tmp_path) == before
 
 
 def test_a_folder_of_other_things_is_not_replaced(tmp_path: Path) -> None:
