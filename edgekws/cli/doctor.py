@@ -10,7 +10,13 @@ from typing import Final, Literal, NamedTuple
 from edgekws.cli.setup import begin, print_line
 from edgekws.errors import EdgekwsError, SourceError
 
-ENGINE_PACKAGES: Final = {"onnx": "onnxruntime"}
+ENGINE_PACKAGES: Final = {
+    "onnx": ("onnxruntime",),
+    "tflite": ("ai-edge-litert", "tflite-runtime"),
+    "openvino": ("openvino",),
+}
+"""For each extra the package that it brings, and any that does in its place."""
+
 AUDIO_PACKAGES: Final = ("soundfile", "soxr")
 ADVICE: Final = "pip install 'edgekws[{extra}]'"
 
@@ -68,10 +74,16 @@ def _package(name: str, *, extra: str | None) -> Check:
 
 def _engines() -> list[Check]:
     """Look for every engine; if there is none at all, that is a failure."""
-    found = [_package(package, extra=extra) for extra, package in ENGINE_PACKAGES.items()]
+    found = [_engine(packages, extra=extra) for extra, packages in ENGINE_PACKAGES.items()]
     if any(check.status == "ok" for check in found):
         return found
     return [check._replace(status="failed") for check in found]
+
+
+def _engine(packages: tuple[str, ...], *, extra: str) -> Check:
+    """Return the first of them that is installed; where none is, that the first is missing."""
+    found = [_package(package, extra=extra) for package in packages]
+    return next((check for check in found if check.status == "ok"), found[0])
 
 
 def _found(name: str, look: Callable[[], str], *, needed: bool) -> Check:
