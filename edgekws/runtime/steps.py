@@ -9,7 +9,7 @@ from edgekws.events import Floats, Pcm
 from edgekws.features import FeatureStream
 from edgekws.specs import ModelSpec
 
-PORTION_SAMPLES: Final = 65_536  # of a long recording at a time: its spectra take 4 MB
+PORTION_SAMPLES: Final = 65_536  # of a long recording at a time, which is copied once
 
 
 class StepStream:
