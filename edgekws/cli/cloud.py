@@ -50,7 +50,7 @@ def _add_export(subparsers: Any) -> None:
         "export", help="make the bundle of a run for a board; without a run, of the newest one"
     )
     parser.add_argument("run_folder", metavar="RUN", type=Path, nargs="?", help="a run folder")
-    parser.add_argument("--target", required=True, help="rpi, rpi-zero2, jetson or x86")
+    parser.add_argument("--target", required=True, help="rpi, rpi-zero2, jetson, x86 or mcu")
     parser.add_argument("--out", type=Path, default=Path("dist"), help="where bundles go (dist)")
     parser.add_argument(
         "--python",
@@ -116,7 +116,8 @@ def _export(args: argparse.Namespace) -> int:
         return EXIT_INTERRUPTED
     _result({"bundle": str(made.folder), "archive": str(made.archive), "target": args.target})
     _say(f"next: edgekws listen --bundle {made.folder}")
-    _say(f"or copy {made.archive} to the board: tar xf, then sh {made.folder.name}/install.sh")
+    if made.installs:
+        _say(f"or copy {made.archive} to the board: tar xf, then sh {made.folder.name}/install.sh")
     return 0
 
 

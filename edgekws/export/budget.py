@@ -23,9 +23,11 @@ class Cost:
     core_share: float | None = None
 
 
-def measure(bundle: Bundle, say: Callable[[str], None]) -> Cost:
-    """Count the bytes of the models, and run the first one as the board would."""
+def measure(bundle: Bundle, target: Target, say: Callable[[str], None]) -> Cost:
+    """Count the bytes of the models, and run the first one as a board with Python would."""
     size = sum(entry.size for model in bundle.manifest.models for entry in model.files())
+    if not target.pythons:
+        return Cost(size)
     device, best = open_device(bundle), bundle.manifest.models[0]
     if device.model_file.key != best.key:
         say(f"memory and share of a core are not measured: no engine for {best.key} is here")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from edgekws.bundle import open_bundle
 from edgekws.bundle.writing import check_place, clean_leftovers, move_folder, partial_folder
-from edgekws.errors import BundleError
+from edgekws.errors import BundleError, UsageError
 from edgekws.export.archive import write_archive, write_sums
 from edgekws.export.budget import describe, measure, require_budget
 from edgekws.export.installer import write_installer
@@ -19,10 +19,11 @@ MakeBundle = Callable[[Path], Path]
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """The folder, which is a bundle too, and the archive of it."""
+    """The folder, which is a bundle too, and the archive of it; whether they install themselves."""
 
     folder: Path
     archive: Path
+    installs: bool
 
 
 def release(
@@ -38,27 +39,30 @@ def release(
 
     `make_bundle` writes the bundle into the folder that it is given and returns its place. With
     `wheelhouse`, the packages for the board are downloaded into it. Whatever fails, `out` stays as
-    it was. Raises UsageError for target or Python, ExportError for a bundle over budget and for
-    packages that cannot be had, BundleError for the place, and what `make_bundle` raises.
+    it was. Raises UsageError for target, Python or wheelhouse, ExportError for a bundle over budget
+    and for packages that cannot be had, BundleError for the place, and what `make_bundle` raises.
     """
     board = find_target(target)
     versions = choose_pythons(board, tuple(pythons))
+    if wheelhouse and not versions:
+        raise UsageError(f"{board.name} runs no Python: there are no packages for a wheelhouse")
     with _aside(out) as aside:
         made = make_bundle(aside)
         place, archive = out / made.name, out / f"{made.name}.tar.gz"
         check_place(place)
         bundle = open_bundle(made)
-        cost = measure(bundle, say)
+        cost = measure(bundle, board, say)
         require_budget(cost, board)
         say(describe(cost, board))
         with _writing(place):
-            write_installer(bundle, board, versions, wheelhouse=wheelhouse)
+            if versions:
+                write_installer(bundle, board, versions, wheelhouse=wheelhouse)
             write_sums(made)
             write_archive(made, aside / archive.name)
             clean_leftovers(place)
             move_folder(made, place)
             (aside / archive.name).replace(archive)
-    return Release(place, archive)
+    return Release(place, archive, installs=bool(versions))
 
 
 @contextmanager

@@ -14,6 +14,7 @@ class Budget:
     `model_bytes` counts all model files together. `rss_mb` and `core_share` are those of the first
     model as `edgekws bench` measures them where the export runs: on the board the memory is about
     the same, the share of a core is larger, by a factor that only the board itself can tell.
+    Neither is measured for a board without Python.
     """
 
     model_bytes: int
@@ -26,8 +27,9 @@ class Target:
     """One kind of board.
 
     `architecture` is what `uname -m` says there. `pythons` are the versions of its usual systems,
-    newest first; locked requirements are shipped for each. `models` are (format, precision) pairs,
-    the best one for it first: the engine of that one is installed, on `threads` threads.
+    newest first; a board without Python gets a bundle and no installer. `models` are (format,
+    precision) pairs, the best one for it first: the engine of that one is installed, on `threads`
+    threads.
     """
 
     name: str
@@ -79,6 +81,15 @@ TARGETS: Final = (
         threads=1,
         budget=Budget(model_bytes=8_000_000, rss_mb=250.0, core_share=0.05),
     ),
+    Target(
+        name="mcu",
+        board="a microcontroller with half a megabyte of flash",
+        architecture="armv7e-m",
+        pythons=(),
+        models=(("tflite", "int8"),),
+        threads=1,
+        budget=Budget(model_bytes=100_000, rss_mb=0.0, core_share=0.0),
+    ),
 )
 
 
@@ -99,6 +110,7 @@ def choose_pythons(target: Target, wanted: tuple[str, ...]) -> tuple[str, ...]:
     for version in wanted:
         if version not in target.pythons:
             raise UsageError(
-                f"no Python {version!r} on {target.name}; there is {', '.join(target.pythons)}"
+                f"no Python {version!r} on {target.name}; there is "
+                f"{', '.join(target.pythons) or 'none'}"
             )
     return tuple(v for v in target.pythons if not wanted or v in wanted)

@@ -17,7 +17,7 @@ EXTRAS: Final = PROJECT["optional-dependencies"]
 BOARDS: Final = [pytest.param(target, id=target.name) for target in TARGETS if target.pythons]
 
 
-@pytest.mark.parametrize("name", ["rpi", "rpi-zero2", "jetson", "x86"])
+@pytest.mark.parametrize("name", ["rpi", "rpi-zero2", "jetson", "x86", "mcu"])
 def test_targets_are_found_by_name(name: str) -> None:
     assert find_target(name).name == name
 

@@ -207,8 +207,18 @@ def test_the_costs_are_told(tmp_path: Path) -> None:
         assert unit in line
 
 
+def test_a_board_without_python_gets_the_bundle_alone(tmp_path: Path) -> None:
+    made = release(tones("mcu"), tmp_path, "mcu", say=quiet)
+    own = {entry.path for entry in open_bundle(made.folder).manifest.files()}
+    assert set(contents(made.folder)) == own | {"manifest.json", "SHA256SUMS"}
+    assert not made.installs
+    with pytest.raises(UsageError, match="mcu runs no Python"):
+        release(tones("mcu"), tmp_path, "mcu", wheelhouse=True, say=quiet)
+
+
 @pytest.mark.parametrize(
-    ("target", "pythons"), [("toaster", ()), ("rpi", ("2.7",)), ("jetson", ("3.10",))]
+    ("target", "pythons"),
+    [("toaster", ()), ("rpi", ("2.7",)), ("jetson", ("3.10",)), ("mcu", ("3.13",))],
 )
 def test_a_wrong_name_is_refused_before_any_work(
     tmp_path: Path, target: str, pythons: tuple[str, ...]
