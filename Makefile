@@ -39,7 +39,7 @@ check: $(VENV)/.dev ## format, lint, types and import rules
 	$(BIN)/mypy --strict
 	$(BIN)/lint-imports
 
-export: $(VENV)/.cloud ## bundle, installer and archive for TARGET (rpi, x86, ...) in dist/
+export: $(VENV)/$(if $(filter rpi%,$(TARGET)),.formats,.cloud) ## bundle, installer and archive for TARGET (rpi, x86, ...) in dist/
 	$(BIN)/edgekws export --target $(TARGET) --out dist $(EXPORT_FLAGS)
 
 bench: $(VENV)/.venv-made ## cost of the newest bundle on this machine
@@ -72,7 +72,12 @@ $(VENV)/.cloud: $(VENV)/.venv-made
 	$(PIP) -e '.[train,export,synth]'
 	@touch $@
 
-$(VENV)/.dev: $(VENV)/.cloud
+$(VENV)/.formats: $(VENV)/.cloud
+	@echo "installing the converters to TFLite and OpenVINO, and their runtimes"
+	$(PIP) -e '.[export-tflite,export-openvino]'
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.formats
 	@echo "installing the test and development tools"
 	$(PIP) -e '.[test,dev]'
 	@touch $@

@@ -53,6 +53,13 @@ def _add_export(subparsers: Any) -> None:
     parser.add_argument("--target", required=True, help="rpi, rpi-zero2, jetson, x86 or mcu")
     parser.add_argument("--out", type=Path, default=Path("dist"), help="where bundles go (dist)")
     parser.add_argument(
+        "--model",
+        action="append",
+        default=[],
+        metavar="FORMAT-PRECISION",
+        help="a model of the bundle, such as tflite-int8, best first (those of the target)",
+    )
+    parser.add_argument(
         "--python",
         action="append",
         default=[],
@@ -122,11 +129,13 @@ def _export(args: argparse.Namespace) -> int:
 
 
 def _export_run(folder: Path, out: Path, args: argparse.Namespace) -> Path:
+    from edgekws.export.formats import parse_key
     from edgekws.export.pipeline import export_run
 
+    models = [parse_key(text) for text in args.model]
     if args.run_folder is None:
         _say(f"no run named: taking the newest one, {folder}")
-    return export_run(folder, out, args.target, say=_say)
+    return export_run(folder, out, args.target, say=_say, models=models)
 
 
 def _export_shipped(out: Path, args: argparse.Namespace) -> Path:
@@ -134,7 +143,8 @@ def _export_shipped(out: Path, args: argparse.Namespace) -> Path:
     from edgekws.train.pretrained import SHIPPED
 
     _say(f"no run in runs/: taking the shipped bundle {DEFAULT_BUNDLE}")
-    return repack(SHIPPED / "bundles" / DEFAULT_BUNDLE, out, args.target, say=_say)
+    place = SHIPPED / "bundles" / DEFAULT_BUNDLE
+    return repack(place, out, args.target, say=_say, models=args.model)
 
 
 def newest_run(root: Path) -> Path | None:

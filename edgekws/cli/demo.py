@@ -74,7 +74,7 @@ def run(args: argparse.Namespace) -> int:
     synthesizer = Synthesizer()
     _speak(out, synthesizer)
     _edgekws("adapt", "--recipe", RECIPE, "--data", out / "data", "--out", RUN, "--overwrite")
-    _edgekws("export", RUN, "--target", target, "--out", "dist")
+    _edgekws("export", RUN, "--target", target, "--model", "onnx-int8", "--out", "dist")
     placed = _record(out, synthesizer)
     judge(placed, _listen(out, bundle))
     seconds = time.monotonic() - started

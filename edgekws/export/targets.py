@@ -42,7 +42,7 @@ class Target:
 
 
 _BOTH: Final[tuple[tuple[Format, Precision], ...]] = (("onnx", "int8"), ("onnx", "fp32"))
-_SMALL: Final[tuple[tuple[Format, Precision], ...]] = (("onnx", "int8"),)
+_LITE: Final[tuple[tuple[Format, Precision], ...]] = (("tflite", "int8"), ("onnx", "int8"))
 
 TARGETS: Final = (
     Target(
@@ -50,18 +50,18 @@ TARGETS: Final = (
         board="Raspberry Pi 3, 4 or 5 with a 64-bit system",
         architecture="aarch64",
         pythons=("3.13", "3.12", "3.11"),  # Raspberry Pi OS trixie, Ubuntu 24.04, bookworm
-        models=_BOTH,
+        models=_LITE,
         threads=1,
-        budget=Budget(model_bytes=2_000_000, rss_mb=120.0, core_share=0.02),
+        budget=Budget(model_bytes=2_000_000, rss_mb=80.0, core_share=0.01),
     ),
     Target(
         name="rpi-zero2",
         board="Raspberry Pi Zero 2 W with a 64-bit system",
         architecture="aarch64",
         pythons=("3.13", "3.11"),
-        models=_SMALL,
+        models=_LITE[:1],
         threads=1,
-        budget=Budget(model_bytes=500_000, rss_mb=100.0, core_share=0.01),
+        budget=Budget(model_bytes=500_000, rss_mb=60.0, core_share=0.01),
     ),
     Target(
         name="jetson",

@@ -98,7 +98,7 @@ def test_an_unknown_target_is_a_usage_error_that_lists_them(
     assert not (tmp_path / "dist").exists()
 
 
-@pytest.mark.parametrize("moment", ["quantizing to int8", "choosing thresholds"])
+@pytest.mark.parametrize("moment", ["quantizing, calibrated", "choosing thresholds"])
 def test_an_interrupted_export_changes_nothing(base_run: Path, tmp_path: Path, moment: str) -> None:
     run = copy_run(base_run, tmp_path / "run", calibration_clips=32)
     old = make_bundle(tmp_path / "dist" / "small-x86")
@@ -184,9 +184,11 @@ def test_a_damaged_run_is_refused(
 def test_a_model_that_disagrees_is_never_packed(
     base_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Calibrated on digital silence alone, eight bits cannot represent speech."""
+    """Calibrated on single clicks, eight bits cannot represent speech."""
     run = copy_run(base_run, tmp_path / "run", calibration_clips=2)
-    np.savez(run / "calibration.npz", pcm=np.zeros_like(load_calibration(run)))
+    clicks = np.zeros_like(load_calibration(run))
+    clicks[:, 0] = 1
+    np.savez(run / "calibration.npz", pcm=clicks)
     code, line = refusal(capsys, run, "--target", "x86", "--out", tmp_path / "dist")
     assert code == 10
     assert "onnx-int8 disagrees" in line

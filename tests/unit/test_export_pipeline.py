@@ -64,8 +64,8 @@ def test_figures_and_provenance_are_in_manifest_and_card(exported: Path) -> None
 
 def test_small_boards_get_the_int8_model_alone(run_folder: Path, tmp_path: Path) -> None:
     bundle = open_bundle(export_run(run_folder, tmp_path, "rpi-zero2", say=quiet))
-    assert [model.key for model in bundle.manifest.models] == ["onnx-int8"]
-    assert bundle.golden().scores.keys() == {"onnx-int8"}
+    assert [model.key for model in bundle.manifest.models] == ["tflite-int8"]
+    assert bundle.golden().scores.keys() == {"tflite-int8"}
 
 
 def test_equal_runs_give_equal_bytes(exported: Path, run_folder: Path, tmp_path: Path) -> None:

@@ -2,16 +2,20 @@
 
 import json
 from pathlib import Path
+from typing import Final
 
 import msgspec
 import pytest
 
 from edgekws.bundle import Golden, encode_golden, file_entry, open_bundle, write_bundle
 from edgekws.errors import BundleError, SkewError, UsageError
+from edgekws.export.formats import Key
 from edgekws.export.pipeline import export_run
 from edgekws.export.repack import repack
 from edgekws.runtime.wiring import open_device
 from tests.runs import write_run
+
+SHIPPED: Final[list[Key]] = [("onnx", "int8"), ("tflite", "int8"), ("onnx", "fp32")]
 
 
 def quiet(_: str) -> None:
@@ -21,11 +25,11 @@ def quiet(_: str) -> None:
 @pytest.fixture(scope="module")
 def shipped(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("shipped")
-    return export_run(write_run(folder / "run"), folder, "x86", say=quiet)
+    return export_run(write_run(folder / "run"), folder, "x86", say=quiet, models=SHIPPED)
 
 
 @pytest.mark.parametrize(
-    ("target", "keys"), [("rpi", ["onnx-int8", "onnx-fp32"]), ("rpi-zero2", ["onnx-int8"])]
+    ("target", "keys"), [("rpi", ["tflite-int8", "onnx-int8"]), ("rpi-zero2", ["tflite-int8"])]
 )
 def test_a_repacked_bundle_holds_the_models_of_its_target(
     shipped: Path, tmp_path: Path, target: str, keys: list[str]
@@ -59,7 +63,7 @@ def test_an_unknown_target_and_a_damaged_bundle_are_refused(shipped: Path, tmp_p
 
 def test_a_bundle_without_the_targets_models_is_refused(shipped: Path, tmp_path: Path) -> None:
     bundle = open_bundle(shipped)
-    manifest, golden, fp32 = bundle.manifest, bundle.golden(), bundle.manifest.models[1]
+    manifest, golden, fp32 = bundle.manifest, bundle.golden(), bundle.manifest.models[-1]
     kept = Golden(golden.pcm, golden.features, {fp32.key: golden.scores[fp32.key]})
     names = (manifest.card.path, fp32.file.path)
     files = {name: (shipped / name).read_bytes() for name in names}
@@ -67,13 +71,13 @@ def test_a_bundle_without_the_targets_models_is_refused(shipped: Path, tmp_path:
     entry = file_entry(manifest.golden.path, files[manifest.golden.path])
     alone = msgspec.structs.replace(manifest, models=(fp32,), golden=entry)
     write_bundle(tmp_path / "alone", alone, files)
-    with pytest.raises(BundleError, match="holds onnx-fp32, rpi-zero2 needs one of onnx-int8"):
+    with pytest.raises(BundleError, match="holds onnx-fp32, rpi-zero2 is to have tflite-int8"):
         repack(tmp_path / "alone", tmp_path, "rpi-zero2", say=quiet)
 
 
 def test_a_model_that_scores_otherwise_is_refused(shipped: Path, tmp_path: Path) -> None:
     bundle = open_bundle(shipped)
-    manifest, (int8, fp32) = bundle.manifest, bundle.manifest.models
+    manifest, (int8, _, fp32) = bundle.manifest, bundle.manifest.models
     files = {entry.path: (shipped / entry.path).read_bytes() for entry in manifest.files()}
     files[int8.file.path], files[fp32.file.path] = files[fp32.file.path], files[int8.file.path]
     swapped = tuple(
@@ -82,4 +86,13 @@ def test_a_model_that_scores_otherwise_is_refused(shipped: Path, tmp_path: Path)
     )
     write_bundle(tmp_path / "swapped", msgspec.structs.replace(manifest, models=swapped), files)
     with pytest.raises(SkewError):
-        repack(tmp_path / "swapped", tmp_path, "rpi", say=quiet)
+        repack(tmp_path / "swapped", tmp_path, "x86", say=quiet)
+
+
+def test_models_asked_for_by_name_are_all_there_or_it_is_said(
+    shipped: Path, tmp_path: Path
+) -> None:
+    place = repack(shipped, tmp_path, "rpi", say=quiet, models=["onnx-fp32"])
+    assert [model.key for model in open_bundle(place).manifest.models] == ["onnx-fp32"]
+    with pytest.raises(BundleError, match="openvino-int8: export a run"):
+        repack(shipped, tmp_path, "x86", say=quiet, models=["onnx-fp32", "openvino-int8"])
