@@ -12,12 +12,16 @@ from edgekws.cli import bundle, cloud, data, demo, device
 from edgekws.errors import EXIT_INTERRUPTED, EdgekwsError, UsageError
 
 EXIT_UNFORESEEN: Final = 1
+NO_TELEMETRY: Final = "ORT_DISABLE_TELEMETRY"
+"""Without it ONNX Runtime 1.32 writes a device id into the home folder and starts a thread."""
+
 EXIT_BROKEN_PIPE: Final = 141  # 128 + SIGPIPE, as shells count a writer whose reader went away
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     verbose = False
+    os.environ[NO_TELEMETRY] = "1"  # before anything imports ONNX Runtime, here and in children
     try:
         if sys.stdout is None:
             raise UsageError("stdout is closed; send it somewhere, if only to /dev/null")

@@ -86,3 +86,16 @@ def test_loading_is_quick_and_small(bundle: Path) -> None:
     (probe,) = edgekws("bench", "--probe", "--bundle", bundle).lines
     assert probe["load_seconds"] < LOAD_SECONDS
     assert probe["peak_rss_mb"] < PEAK_RSS_MB
+
+
+def test_the_home_folder_stays_as_it_was(bundle: Path, tmp_path: Path) -> None:
+    """ONNX Runtime leaves a device id there unless it is told not to."""
+    done = subprocess.run(
+        [sys.executable, "-m", "edgekws", "doctor", "--bundle", str(bundle)],
+        env={**environment(), "HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "cache")},
+        capture_output=True,
+        timeout=PATIENCE_SECONDS,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert not list(tmp_path.rglob("*"))
