@@ -1,7 +1,7 @@
 """Naming a source, and the file source."""
 
 import sys
-from importlib.metadata import EntryPoint
+from importlib.metadata import EntryPoint, EntryPoints
 from itertools import pairwise
 from pathlib import Path
 from typing import Final
@@ -52,10 +52,10 @@ def test_a_senseless_argument_is_refused(text: str) -> None:
 
 
 def plug_in(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
-    def installed(*, group: str, name: str = "tape") -> list[EntryPoint]:
-        return [EntryPoint(name=name, value=value, group=group)] if name == "tape" else []
+    def installed(*, group: str) -> EntryPoints:
+        return EntryPoints([EntryPoint(name="tape", value=value, group=group)])
 
-    monkeypatch.setattr(source, "entry_points", installed)
+    monkeypatch.setattr("importlib.metadata.entry_points", installed)
 
 
 def test_a_plug_in_is_found_by_its_entry_point(monkeypatch: pytest.MonkeyPatch) -> None:
