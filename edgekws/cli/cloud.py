@@ -6,15 +6,13 @@ import os
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from edgekws.cli.interrupts import interruptible
 from edgekws.errors import EXIT_INTERRUPTED
 
 if TYPE_CHECKING:
     from edgekws.train.run import Report
-
-DEFAULT_BUNDLE: Final = "commands-12"
 
 
 def add_parsers(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -140,10 +138,10 @@ def _export_run(folder: Path, out: Path, args: argparse.Namespace) -> Path:
 
 def _export_shipped(out: Path, args: argparse.Namespace) -> Path:
     from edgekws.export.repack import repack
-    from edgekws.train.pretrained import SHIPPED
+    from edgekws.runtime.wiring import find_shipped
 
-    _say(f"no run in runs/: taking the shipped bundle {DEFAULT_BUNDLE}")
-    place = SHIPPED / "bundles" / DEFAULT_BUNDLE
+    place = find_shipped()
+    _say(f"no run in runs/: taking the shipped bundle {place.name}")
     return repack(place, out, args.target, say=_say, models=args.model)
 
 

@@ -10,7 +10,7 @@ import edgekws
 from edgekws.bundle import Bundle, ModelFile, bundles_in, newest_bundle, open_bundle
 from edgekws.engines.engine import Engine
 from edgekws.engines.registry import open_engine
-from edgekws.errors import MissingExtraError
+from edgekws.errors import BundleError, MissingExtraError
 from edgekws.runtime.detector import Detector
 from edgekws.runtime.selfcheck import self_check
 from edgekws.runtime.tally import Warn
@@ -19,6 +19,7 @@ from edgekws.specs import TriggerSpec
 log = logging.getLogger(__name__)
 
 PACKAGE: Final = Path(edgekws.__file__).parent
+DEFAULT_BUNDLE: Final = "commands-12"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,23 +32,30 @@ class Device:
     detector: Detector
 
 
-def default_bundle_roots() -> tuple[Path, ...]:
-    """Return where bundles are looked for, the first place that has any wins."""
-    here = Path()
-    shipped = (PACKAGE / "share" / "bundles", PACKAGE.parent / "models" / "bundles")
-    return (here / "dist", here / "models" / "bundles", *shipped)
+def find_shipped() -> Path:
+    """Return the bundle that ships with edgekws, in a wheel or a clone; BundleError without one."""
+    places = [
+        root / DEFAULT_BUNDLE
+        for root in (PACKAGE / "share" / "bundles", PACKAGE.parent / "models" / "bundles")
+    ]
+    for place in places:
+        if place.is_dir():
+            return place
+    raise BundleError(
+        f"no bundle in dist, {places[0]} or {places[1]}: `make export` makes one, or name it by "
+        "--bundle"
+    )
 
 
 def find_bundle(path: Path | None) -> Bundle:
-    """Open the bundle at a path, or the newest of the first root that has one.
+    """Open the bundle at a path, or the newest in ./dist, or else the one that ships.
 
     Raises BundleError where there is none, or where it is damaged.
     """
     if path is not None:
         return open_bundle(path)
-    roots = default_bundle_roots()
-    stocked = [root for root in roots if bundles_in(root)]
-    return open_bundle(newest_bundle(stocked[:1] or roots))
+    own = Path("dist")
+    return open_bundle(newest_bundle([own]) if bundles_in(own) else find_shipped())
 
 
 def open_device(

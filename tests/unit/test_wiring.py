@@ -49,22 +49,15 @@ def test_a_named_bundle_is_taken(tmp_path: Path) -> None:
     assert find_bundle(path).path == path
 
 
-def test_the_first_place_that_has_a_bundle_wins(
+def test_the_newest_of_dist_comes_before_the_shipped_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    make_bundle(tmp_path / "dist" / "mine")
-    make_bundle(tmp_path / "models" / "bundles" / "newer")
-    assert find_bundle(None).path == Path("dist/mine")
-
-
-def test_a_place_that_holds_a_half_written_bundle_only_is_passed_over(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
+    assert find_bundle(None).manifest.name == "commands-12"
     make_bundle(tmp_path / "dist" / ".mine.partial-0a")
-    make_bundle(tmp_path / "models" / "bundles" / "whole")
-    assert find_bundle(None).path == Path("models/bundles/whole")
+    assert find_bundle(None).manifest.name == "commands-12"
+    make_bundle(tmp_path / "dist" / "mine")
+    assert find_bundle(None).path == Path("dist/mine")
 
 
 def test_a_folder_without_a_bundle_is_said(tmp_path: Path) -> None:
