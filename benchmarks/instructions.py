@@ -1,0 +1,84 @@
+"""Instructions that `edgekws listen` executes per second of audio, by valgrind's callgrind.
+
+A figure that noise does not move: the difference between a long and a short run, so that starting
+up is in neither. valgrind shows programs a processor with AVX2 and without AVX-512.
+"""
+
+import argparse
+import json
+import sys
+import tempfile
+from functools import partial
+from pathlib import Path
+
+import msgspec
+from measure import Count, count_instructions, print_table, speech
+
+from edgekws.bundle import Bundle, Golden, encode_golden, file_entry, write_bundle
+from edgekws.errors import EdgekwsError
+from edgekws.runtime.pick import pick_model
+from edgekws.runtime.wiring import find_bundle
+
+
+def main() -> int:
+    """Print a JSON object for each model file that was asked for, and a table on stderr."""
+    args = _parser().parse_args()
+    bundle, pcm = find_bundle(args.bundle), speech(args.audio)
+    keys = args.engine or [bundle.manifest.models[0].key]
+    counts = {}
+    for key in keys:
+        with tempfile.TemporaryDirectory() as folder:
+            alone = keep_one(bundle, key, Path(folder) / "bundle")
+            counts[key] = count_instructions(partial(listen, alone), pcm)
+        print(json.dumps(_row(bundle, key, counts[key])), flush=True)
+    parts = list(dict.fromkeys(part for count in counts.values() for part in count.parts))
+    rows = [[key, *_millions(count, parts)] for key, count in counts.items()]
+    print_table(["millions per second of audio", "all", *parts], rows)
+    return 0
+
+
+def keep_one(bundle: Bundle, key: str, path: Path) -> Path:
+    """Write a copy of a bundle that holds one of its model files, and return its path."""
+    manifest, golden, chosen = bundle.manifest, bundle.golden(), pick_model(bundle, key)
+    kept = Golden(golden.pcm, golden.features, {key: golden.scores[key]})
+    files = {f.path: (bundle.path / f.path).read_bytes() for f in (*chosen.files(), manifest.card)}
+    files[manifest.golden.path] = encode_golden(kept)
+    entry = file_entry(manifest.golden.path, files[manifest.golden.path])
+    write_bundle(path, msgspec.structs.replace(manifest, models=(chosen,), golden=entry), files)
+    return path
+
+
+def listen(bundle: Path, wav: Path) -> list[str]:
+    """Return the command line that hears a WAV."""
+    edgekws = [sys.executable, "-m", "edgekws", "listen", "--bundle", str(bundle)]
+    return [*edgekws, "--source", f"wav:{wav}", "--sink", "stdout:"]
+
+
+def _row(bundle: Bundle, key: str, count: Count) -> dict[str, object]:
+    return {
+        "bundle": f"{bundle.manifest.name} {bundle.manifest.version}",
+        "model": key,
+        "instructions_per_second": round(count.total),
+        "parts": {part: round(cost) for part, cost in count.parts.items()},
+    }
+
+
+def _millions(count: Count, parts: list[str]) -> list[str]:
+    return [f"{cost / 1e6:.1f}" for cost in (count.total, *(count.parts.get(p, 0) for p in parts))]
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--bundle", type=Path, help="default: as for `edgekws listen`")
+    parser.add_argument(
+        "--engine", action="append", metavar="FORMAT-PRECISION", help="default: the bundle's first"
+    )
+    parser.add_argument("--audio", type=Path, help="a 16 kHz WAV; default: synthesized speech")
+    return parser
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except EdgekwsError as error:
+        sys.exit(f"{Path(__file__).name}: {error}")
