@@ -1,4 +1,4 @@
-"""The commands of the cloud side: adapt and export; torch is imported only when one runs."""
+"""The commands of the cloud side: adapt, export, demo; torch is imported only when one runs."""
 
 import argparse
 import json
@@ -16,9 +16,10 @@ if TYPE_CHECKING:
 
 
 def add_parsers(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add `adapt` and `export`."""
+    """Add `adapt`, `export` and `demo`."""
     _add_adapt(subparsers)
     _add_export(subparsers)
+    _add_demo(subparsers)
 
 
 def _add_adapt(subparsers: Any) -> None:
@@ -70,6 +71,16 @@ def _add_export(subparsers: Any) -> None:
         help="download the board's packages into the archive: it installs without a network",
     )
     parser.set_defaults(run=interruptible()(_export))
+
+
+def _add_demo(subparsers: Any) -> None:
+    parser = subparsers.add_parser(
+        "demo", help="adapt, export and listen on synthesized speech, to see the whole pipe work"
+    )
+    parser.add_argument(
+        "--out", type=Path, default=Path("demo-out"), help="folder for speech and logs"
+    )
+    parser.set_defaults(run=_demo)
 
 
 def _at_least_one(text: str) -> int:
@@ -124,6 +135,12 @@ def _export(args: argparse.Namespace) -> int:
     if made.installs:
         _say(f"or copy {made.archive} to the board: tar xf, then sh {made.folder.name}/install.sh")
     return 0
+
+
+def _demo(args: argparse.Namespace) -> int:
+    from edgekws.cli import demo  # 1 MB, which no device pays
+
+    return demo.run(args)
 
 
 def _export_run(folder: Path, out: Path, args: argparse.Namespace) -> Path:

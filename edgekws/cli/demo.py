@@ -50,17 +50,6 @@ class Heard(NamedTuple):
     sample: int
 
 
-def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add `demo` to the command line."""
-    parser = subparsers.add_parser(
-        "demo", help="adapt, export and listen on synthesized speech, to see the whole pipe work"
-    )
-    parser.add_argument(
-        "--out", type=Path, default=Path("demo-out"), help="folder for speech and logs"
-    )
-    parser.set_defaults(run=run)
-
-
 def run(args: argparse.Namespace) -> int:
     """Run the demo; EdgekwsError where a command was missed, misheard or not acted on."""
     from edgekws.train.synth import Synthesizer

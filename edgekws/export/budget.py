@@ -8,7 +8,8 @@ from typing import Final
 from edgekws.bundle import Bundle
 from edgekws.errors import ExportError
 from edgekws.export.targets import Budget, Target
-from edgekws.runtime.probe import probe_fresh, step_blocks
+from edgekws.runtime.fresh import probe_fresh
+from edgekws.runtime.probe import step_blocks
 from edgekws.runtime.wiring import Device, open_device
 
 HEARD_SECONDS: Final = 20

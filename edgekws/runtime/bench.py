@@ -11,7 +11,8 @@ from typing import Final
 
 import numpy as np
 
-from edgekws.runtime.probe import Probe, probe_fresh, step_blocks
+from edgekws.runtime.fresh import probe_fresh
+from edgekws.runtime.probe import Probe, step_blocks
 from edgekws.runtime.steps import StepStream
 from edgekws.runtime.trigger import Trigger
 from edgekws.runtime.wiring import Device
