@@ -16,6 +16,7 @@ from measure import Count, count_instructions, print_table, speech
 
 from edgekws.bundle import Bundle, Golden, encode_golden, file_entry, write_bundle
 from edgekws.errors import EdgekwsError
+from edgekws.events import Pcm
 from edgekws.runtime.pick import pick_model
 from edgekws.runtime.wiring import find_bundle
 
@@ -24,17 +25,25 @@ def main() -> int:
     """Print a JSON object for each model file that was asked for, and a table on stderr."""
     args = _parser().parse_args()
     bundle, pcm = find_bundle(args.bundle), speech(args.audio)
-    keys = args.engine or [bundle.manifest.models[0].key]
     counts = {}
-    for key in keys:
-        with tempfile.TemporaryDirectory() as folder:
-            alone = keep_one(bundle, key, Path(folder) / "bundle")
-            counts[key] = count_instructions(partial(listen, alone), pcm)
-        print(json.dumps(_row(bundle, key, counts[key])), flush=True)
-    parts = list(dict.fromkeys(part for count in counts.values() for part in count.parts))
-    rows = [[key, *_millions(count, parts)] for key, count in counts.items()]
+    for key in args.engine or [bundle.manifest.models[0].key]:
+        try:
+            counts[key] = count(bundle, key, pcm)
+        except EdgekwsError as error:  # an engine whose own code callgrind cannot run, perhaps
+            print(f"{key}: {error}", file=sys.stderr)
+        else:
+            print(json.dumps(_row(bundle, key, counts[key])), flush=True)
+    parts = list(dict.fromkeys(part for found in counts.values() for part in found.parts))
+    rows = [[key, *_millions(found, parts)] for key, found in counts.items()]
     print_table(["millions per second of audio", "all", *parts], rows)
-    return 0
+    return 0 if counts else 1
+
+
+def count(bundle: Bundle, key: str, pcm: Pcm) -> Count:
+    """Count what `edgekws listen` executes with one model file of a bundle."""
+    with tempfile.TemporaryDirectory() as folder:
+        alone = keep_one(bundle, key, Path(folder) / "bundle")
+        return count_instructions(partial(listen, alone), pcm)
 
 
 def keep_one(bundle: Bundle, key: str, path: Path) -> Path:

@@ -16,7 +16,7 @@ from typing import Final
 
 import numpy as np
 
-from edgekws.errors import DataError, MissingExtraError
+from edgekws.errors import DataError, EdgekwsError, MissingExtraError
 from edgekws.events import Pcm
 
 ROOT: Final = Path(__file__).resolve().parents[1]
@@ -76,7 +76,8 @@ def count_instructions(
 ) -> Count:
     """Run a command on a short and on a long WAV under callgrind; return what a second costs.
 
-    What the start costs is in both and so in neither. Raises MissingExtraError without valgrind.
+    What the start costs is in both and so in neither. Raises MissingExtraError without valgrind,
+    EdgekwsError for a command that fails under it.
     """
     if shutil.which("valgrind") is None:
         raise MissingExtraError("counting instructions needs valgrind: apt-get install valgrind")
@@ -107,7 +108,7 @@ def _callgrind(command: Sequence[str], dump: Path) -> Counter[str]:
     )
     if done.returncode:
         said = [line for line in done.stderr.splitlines() if not line.startswith("==")]
-        raise RuntimeError(f"under callgrind: {' '.join(said[-1:]) or done.returncode}")
+        raise EdgekwsError(f"under callgrind: {' '.join(said[-1:]) or done.returncode}")
     return _parts(dump)
 
 

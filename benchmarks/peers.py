@@ -157,7 +157,7 @@ def _count(subject: Subject, pcm: Pcm) -> None:
     """Count instructions; where callgrind cannot run a listener, its other figures stand."""
     try:
         count = count_instructions(subject.command, pcm, long_seconds=subject.peer.long_seconds)
-    except (RuntimeError, subprocess.TimeoutExpired) as error:
+    except (EdgekwsError, subprocess.TimeoutExpired) as error:
         print(f"{subject.peer.name}: {error}", file=sys.stderr)
     else:
         subject.instructions = count.total
