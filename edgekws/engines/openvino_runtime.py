@@ -9,13 +9,14 @@ import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
 from edgekws.engines.tensors import one_line
 from edgekws.errors import BundleError
 
-__all__ = ["compile_ir", "left_out", "openvino"]
+__all__ = ["compile_ir", "core", "left_out", "openvino"]
 
 SETTINGS: Final = {
     "PERFORMANCE_HINT": "LATENCY",
@@ -47,6 +48,17 @@ with left_out("openvino.tools.ovc"):
     import openvino
 
 
+@cache
+def core() -> Any:
+    """Return the one OpenVINO core of this process, which stays until its end.
+
+    The CPU plugin of each core puts a signal stack of its own in place of the one before, and puts
+    that back when it goes. Two cores that do not end in the opposite order of their beginning leave
+    a stack that is freed already: the next signal, such as Ctrl-C, is then a segmentation fault.
+    """
+    return openvino.Core()
+
+
 def compile_ir(model: bytes | Path) -> Any:
     """Return the compiled model of NAME.xml and the NAME.bin beside it.
 
@@ -61,8 +73,7 @@ def compile_ir(model: bytes | Path) -> Any:
         net, weights = model.read_bytes(), model.with_suffix(".bin").read_bytes()
         if not IR.match(net):  # OpenVINO would then try the readers of all other formats
             raise ValueError("this is no OpenVINO IR of version 10 or 11")
-        core = openvino.Core()
-        return core.compile_model(core.read_model(net, weights), "CPU", SETTINGS)
+        return core().compile_model(core().read_model(net, weights), "CPU", SETTINGS)
     except (OSError, RuntimeError, ValueError) as error:
         raise BundleError(
             f"{model}: OpenVINO {openvino.__version__} cannot load the model: {one_line(error)}; "

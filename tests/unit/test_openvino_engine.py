@@ -14,11 +14,12 @@ import numpy as np
 import pytest
 
 from edgekws.engines import Engine, open_engine
-from edgekws.engines.openvino_runtime import openvino
+from edgekws.engines.openvino_runtime import core, openvino
 from edgekws.errors import BundleError, MissingExtraError
 from edgekws.events import Floats
 from edgekws.specs import GraphSpec, StateSpec, TensorSpec
 from tests.bundles import golden_vectors, graph_spec, model_spec, onnx_model
+from tests.commands import environment
 
 ops = openvino.opset13
 
@@ -30,10 +31,26 @@ SCALE: Final = 0.25
 ZERO: Final = -10
 
 
+SIGNAL_AFTER_TWO: Final = """
+import os, signal, sys
+from pathlib import Path
+from edgekws.engines import open_engine
+from tests.bundles import graph_spec, model_spec
+
+engines = [open_engine("openvino", Path(sys.argv[1]), graph_spec(model_spec())) for _ in "ab"]
+del engines[0]
+del engines[0]
+heard = []
+signal.signal(signal.SIGUSR1, lambda *_: heard.append(True))
+os.kill(os.getpid(), signal.SIGUSR1)
+sys.exit(not heard)
+"""
+
+
 @pytest.fixture(scope="module")
 def tones(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The tone model as IR."""
-    net = openvino.Core().read_model(onnx_model(model_spec()))
+    net = core().read_model(onnx_model(model_spec()))
     return write(net, tmp_path_factory.mktemp("tones") / "model.xml")
 
 
@@ -329,3 +346,15 @@ def test_opening_is_cheap_tells_nobody_and_steps_take_one_thread(
     assert figures["cpu_seconds"] < LOAD_CPU_SECONDS
     assert figures["rss_mb"] < LOAD_RSS_MB
     assert figures["other_threads"] < OTHER_THREADS_SHARE
+
+
+def test_signals_arrive_after_engines_have_gone(tones: Path) -> None:
+    """Each core of OpenVINO swaps the signal stack; see `core`."""
+    done = subprocess.run(
+        [sys.executable, "-c", SIGNAL_AFTER_TWO, str(tones)],
+        env=environment(),
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
