@@ -12,7 +12,7 @@ from edgekws.events import Pcm
 from edgekws.runtime.figures import clip_report
 from edgekws.specs import MFCC_40, SILENCE, UNKNOWN
 from edgekws.train.frontend import TorchFrontend
-from edgekws.train.nets import StreamingTcn, TcnConfig
+from edgekws.train.nets import DsCnnConfig, NetConfig, StreamingNet, TcnConfig, build_net
 from edgekws.train.nets.tcn import StageConfig
 from edgekws.train.run import LabelFigures, Report, Run, RunSource, save_run
 from edgekws.train.stream import Stream, save_stream
@@ -36,13 +36,25 @@ SMALL_NET = TcnConfig(
     pool_rows=6,
     dropout=0.0,
 )
+SMALL_DS_CNN = DsCnnConfig(
+    n_features=40,
+    mfcc=10,
+    window_frames=24,
+    step_frames=4,
+    stem_kernel=(6, 4),
+    stem_stride=(2, 2),
+    channels=24,
+    blocks=2,
+    dropout=0.0,
+)
+FAMILY = (SMALL_NET, SMALL_DS_CNN)
 
 
 class Trained(NamedTuple):
     """The net, its run, and the arrays of its folder."""
 
     run: Run
-    net: StreamingTcn
+    net: StreamingNet
     heldout: Pcm
     truths: NDArray[np.int64]
     calibration: Pcm
@@ -50,12 +62,15 @@ class Trained(NamedTuple):
 
 
 @cache
-def shaken_net(config: TcnConfig, *, n_labels: int) -> StreamingTcn:
+def shaken_net(config: NetConfig, *, n_labels: int) -> StreamingNet:
     """Return a net in eval mode whose weights and batch norms are random and far from neutral."""
+    torch.set_num_threads(1)  # so small a net only loses by sharing
     torch.manual_seed(11)
-    net = StreamingTcn(config, n_labels)
+    net = build_net(config, n_labels)
     for module in net.modules():
-        if isinstance(module, torch.nn.BatchNorm1d):
+        if isinstance(module, torch.nn.Conv2d):  # by torch's default its net is nearly constant
+            torch.nn.init.kaiming_normal_(module.weight)
+        if isinstance(module, torch.nn.BatchNorm1d | torch.nn.BatchNorm2d):
             assert module.running_mean is not None
             assert module.running_var is not None
             module.running_mean.normal_(std=0.5)
@@ -95,22 +110,26 @@ def tone_stream(*, seed: int) -> Stream:
     return Stream(pcm, np.array(truth, np.int64), len(pcm) // 2)
 
 
+def trained(config: NetConfig = SMALL_NET) -> Trained:
+    """Train a net, once per test session; a few seconds."""
+    return _trained(config)
+
+
 @cache
-def trained() -> Trained:
-    """Train the net, once per test session; a few seconds."""
+def _trained(config: NetConfig) -> Trained:
     torch.set_num_threads(1)  # so small a net only loses by sharing
     torch.manual_seed(5)
-    net, frontend = StreamingTcn(SMALL_NET, len(LABELS)), TorchFrontend(MFCC_40)
+    net, frontend = build_net(config, len(LABELS)), TorchFrontend(MFCC_40)
     pcm, labels = tones(8 * BATCH, seed=1)
     with torch.inference_mode():
-        cepstra = frontend(torch.from_numpy(pcm.astype(np.float32)))[:, : SMALL_NET.window_frames]
+        cepstra = frontend(torch.from_numpy(pcm.astype(np.float32)))[:, : config.window_frames]
     mean, scale = cepstra.mean((0, 1)), 1 / cepstra.std((0, 1))
     features, targets = (cepstra - mean) * scale, torch.from_numpy(labels)
     optimizer = torch.optim.AdamW(net.parameters(), lr=0.005)
     for step in range(STEPS):
         rows = torch.arange(step * BATCH, (step + 1) * BATCH) % len(features)
-        logits, _ = net(features[rows], net.zero_states(BATCH))
-        loss = torch.nn.functional.cross_entropy(logits[:, -1], targets[rows])
+        logits = net.last_rows(features[rows], 1)[:, 0]
+        loss = torch.nn.functional.cross_entropy(logits, targets[rows])
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
@@ -120,9 +139,9 @@ def trained() -> Trained:
     return Trained(run, net, heldout, truths, tones(40, seed=3)[0], tone_stream(seed=4))
 
 
-def write_run(folder: Path) -> Path:
+def write_run(folder: Path, config: NetConfig = SMALL_NET) -> Path:
     """Write the finished run as `adapt` leaves it; return its folder."""
-    made = trained()
+    made = trained(config)
     save_run(folder, made.run, made.net)
     np.savez(folder / "heldout.npz", pcm=made.heldout, labels=made.truths)
     np.savez(folder / "calibration.npz", pcm=made.calibration)
@@ -130,7 +149,7 @@ def write_run(folder: Path) -> Path:
     return folder
 
 
-def _run(net: StreamingTcn, *, mean: list[float], scale: list[float]) -> Run:
+def _run(net: StreamingNet, *, mean: list[float], scale: list[float]) -> Run:
     source = RunSource(name="tones", licence="CC0-1.0", url="")
     return Run(
         schema=1,

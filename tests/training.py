@@ -27,6 +27,7 @@ TRAINING_SECONDS: Final = 180.0  # for one tiny run; five on an idle machine
 
 NET: Final = """
 [net]
+kind = "tcn"
 n_features = 40
 stem_channels = 24
 stem_kernel = 5
@@ -49,6 +50,19 @@ depth = 1
 blocks = 1
 stride = 2
 """
+DS_CNN: Final = """
+[net]
+kind = "ds-cnn"
+n_features = 40
+mfcc = 10
+window_frames = 96
+step_frames = 8
+stem_kernel = [20, 4]
+stem_stride = [4, 2]
+channels = 32
+blocks = 2
+dropout = 0.1
+"""
 
 
 def recipe_text(
@@ -60,8 +74,9 @@ def recipe_text(
     patience: int = 0,
     budget: float = 3600.0,
     extra: str = "",
+    net: str = NET,
 ) -> str:
-    """Return a recipe; phases are (epochs, head rate, backbone rate), no base is the tiny net."""
+    """Return a recipe; phases are (epochs, head rate, backbone rate), no base is `net`."""
     head = [f'name = "small"\nversion = "1"\nlabels = {list(labels)}']
     head += [f'base = "{base}"'] if base else []
     tables = [
@@ -74,7 +89,7 @@ def recipe_text(
             for epochs, head_rate, rate in phases
         ),
     ]
-    return "\n\n".join([*head, *tables, "" if base else NET]) + "\n"
+    return "\n\n".join([*head, *tables, "" if base else net]) + "\n"
 
 
 def write_recipe(path: Path, text: str) -> Path:

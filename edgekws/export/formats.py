@@ -8,7 +8,7 @@ from typing import Final, cast, get_args
 from edgekws.errors import MissingExtraError, UsageError
 from edgekws.events import Floats
 from edgekws.specs import Format, GraphSpec, ModelSpec, Precision
-from edgekws.train.nets import StreamingTcn
+from edgekws.train.nets import StreamingNet
 
 Key = tuple[Format, Precision]
 Say = Callable[[str], None]
@@ -39,7 +39,7 @@ class Job:
     `clips` are streams from their start: steps of normalized features (step_frames, n_mfcc).
     """
 
-    net: StreamingTcn
+    net: StreamingNet
     model: ModelSpec
     clips: tuple[Steps, ...]
     say: Say

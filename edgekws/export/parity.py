@@ -16,7 +16,7 @@ from edgekws.export.scores import clip_steps, decide, score_steps
 from edgekws.runtime.detector import rows_to_fill
 from edgekws.runtime.figures import clip_report
 from edgekws.specs import ModelSpec, Precision
-from edgekws.train.nets import StreamingTcn
+from edgekws.train.nets import StreamingNet
 
 FP32_LARGEST_DIFFERENCE: Final = 1e-3
 """Between posteriors. Other summation orders move them by about 1e-6; a wrong state, axis or batch
@@ -73,7 +73,7 @@ class Figures:
 
 
 def reference(
-    net: StreamingTcn, model: ModelSpec, pcm: Pcm, truths: NDArray[np.int64]
+    net: StreamingNet, model: ModelSpec, pcm: Pcm, truths: NDArray[np.int64]
 ) -> Reference:
     """Run the trained net over (clips, samples) int16; RunError where clips are too short."""
     steps = tuple(clip_steps(model, clip) for clip in pcm)
@@ -139,7 +139,7 @@ def _few(share: float, *, of: int, limit: float) -> bool:
 
 
 @torch.inference_mode()
-def _torch_scores(net: StreamingTcn, steps: Sequence[list[Floats]]) -> Floats:
+def _torch_scores(net: StreamingNet, steps: Sequence[list[Floats]]) -> Floats:
     """Return the posteriors of equally long clips in clip mode, (clips, rows, n_labels)."""
     out = []
     for start in range(0, len(steps), BATCH):

@@ -18,7 +18,8 @@ import onnxruntime
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 
 from edgekws.events import Floats
-from edgekws.export.to_onnx import POOL, graph_spec
+from edgekws.export.onnx_graph import IN_FLOAT
+from edgekws.export.to_onnx import graph_spec
 
 QUANTIZED_OPS: Final = ("Conv", "Relu", "Add", "Concat", "Slice")
 """Pooling stays in float, as does what follows the logits: onnxruntime's 8-bit MaxPool takes 55
@@ -54,7 +55,9 @@ def to_int8(
             quant_format=QuantFormat.QDQ,
             op_types_to_quantize=list(QUANTIZED_OPS),
             nodes_to_exclude=[
-                node.name for node in model.graph.node if _in_pool(node) or node.name in in_float
+                node.name
+                for node in model.graph.node
+                if node.name.startswith(IN_FLOAT) or node.name in in_float
             ],
             per_channel=True,
             reduce_range=REDUCE_RANGE,
@@ -89,10 +92,6 @@ class _StreamReader(CalibrationDataReader):  # type: ignore[misc]
                 feeds = {"features": step[None], **dict(zip(names, states, strict=True))}
                 yield feeds
                 states = self._session.run(outputs, feeds)
-
-
-def _in_pool(node: onnx.NodeProto) -> bool:
-    return bool(node.name.startswith(POOL))
 
 
 def _bare(model: onnx.ModelProto) -> onnx.ModelProto:

@@ -12,10 +12,12 @@ from torch import Tensor, fx, nn
 from edgekws.errors import ExportError
 from edgekws.export.formats import Converted, Job
 from edgekws.export.quiet import quietly
+from edgekws.export.tflite_dscnn import TfliteDsCnn
 from edgekws.export.tflite_file import finish
 from edgekws.export.tflite_quantize import observe, quantize
 from edgekws.export.tflite_step import TfliteStep
 from edgekws.specs import Precision
+from edgekws.train.nets import DsCnnNet, StreamingNet, StreamingTcn
 
 with quietly():
     import litert_torch
@@ -32,7 +34,7 @@ def convert(job: Job, precisions: Sequence[Precision]) -> list[Converted]:
     "int8" and "int16x8" take and give integers, states included; "int8-dynamic" has only its
     weights in 8 bits. Raises ExportError, naming the layer, where litert-torch refuses one.
     """
-    step = TfliteStep(job.net).eval()
+    step = _step(job.net).eval()
     states = [torch.zeros(shape) for shape in step.state_shapes]
     features = torch.zeros(1, job.model.step_frames, job.model.features.n_mfcc)
     fp32 = flatbuffer(step, (features, *states))
@@ -44,6 +46,14 @@ def convert(job: Job, precisions: Sequence[Precision]) -> list[Converted]:
         data, graph = finish(raw)
         made.append(Converted("tflite", precision, {".tflite": data}, graph))
     return made
+
+
+def _step(net: StreamingNet) -> TfliteStep | TfliteDsCnn:
+    match net:
+        case StreamingTcn():
+            return TfliteStep(net)
+        case DsCnnNet():
+            return TfliteDsCnn(net)
 
 
 def flatbuffer(module: nn.Module, inputs: tuple[Tensor, ...]) -> bytes:

@@ -22,7 +22,7 @@ from edgekws.train.evaluate import Normalizer, clip_logits
 from edgekws.train.frontend import TorchFrontend
 from edgekws.train.gather import gather
 from edgekws.train.loop import CHECKPOINT_FILE, Trainer, Validation
-from edgekws.train.nets import StreamingTcn
+from edgekws.train.nets import StreamingNet, build_net
 from edgekws.train.pretrained import Base, load_base, new_head
 from edgekws.train.progress import Reporter
 from edgekws.train.recipe import Recipe, load_recipe
@@ -84,7 +84,7 @@ def adapt(task: Adaptation, reporter: Reporter) -> Run:
 
 
 def validation_clips(
-    corpus: Corpus, recipe: Recipe, net: StreamingTcn, spec: FeatureSpec
+    corpus: Corpus, recipe: Recipe, net: StreamingNet, spec: FeatureSpec
 ) -> Validation:
     """Return held-out clips of one length: every command clip, as many others and as much noise.
 
@@ -105,13 +105,13 @@ def validation_clips(
     return Validation(np.stack(pcm), np.array(classes, np.int64))
 
 
-def clip_samples(net: StreamingTcn, spec: FeatureSpec) -> int:
+def clip_samples(net: StreamingNet, spec: FeatureSpec) -> int:
     """Return the length of held-out clips: a second, or the net's window where that is longer."""
     return max(spec.sample_rate, spec.samples(net.config.window_frames))
 
 
 def build_report(
-    net: StreamingTcn, features: Normalizer, corpus: Corpus, validation: Validation
+    net: StreamingNet, features: Normalizer, corpus: Corpus, validation: Validation
 ) -> Report:
     """Return the figures of the net over the validation clips."""
     decided = clip_logits(net, features, validation.pcm).argmax(axis=1)
@@ -154,20 +154,20 @@ def _clear_place(out: Path) -> None:
 
 def _net(
     recipe: Recipe, base: Base | None, corpus: Corpus, spec: FeatureSpec
-) -> tuple[StreamingTcn, Normalizer]:
+) -> tuple[StreamingNet, Normalizer]:
     """Return the net to train and what feeds it; a base brings its normalization along."""
     frontend = TorchFrontend(spec)
     if base is not None:
         mean, scale = torch.tensor(base.run.mean), torch.tensor(base.run.scale)
         return new_head(base, corpus.labels), Normalizer(frontend, mean, scale)
     assert recipe.net is not None  # the recipe has one or the other
-    net = StreamingTcn(recipe.net, len(corpus.labels))
+    net = build_net(recipe.net, len(corpus.labels))
     mean, scale = _measure(frontend, corpus, recipe, net)
     return net, Normalizer(frontend, mean, scale)
 
 
 def _measure(
-    frontend: TorchFrontend, corpus: Corpus, recipe: Recipe, net: StreamingTcn
+    frontend: TorchFrontend, corpus: Corpus, recipe: Recipe, net: StreamingNet
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Return the mean and 1 / deviation of every coefficient over augmented training audio."""
     stream = ExampleStream(corpus, recipe, _window(net, frontend.spec), epoch=1_000_000)
@@ -179,7 +179,7 @@ def _measure(
     return together.mean(0), 1.0 / together.std(0)
 
 
-def _window(net: StreamingTcn, spec: FeatureSpec) -> Window:
+def _window(net: StreamingNet, spec: FeatureSpec) -> Window:
     return Window(net.config.window_frames, spec)
 
 
@@ -224,7 +224,7 @@ def _run(
     sha256: str,
     base: Base | None,
     features: Normalizer,
-    net: StreamingTcn,
+    net: StreamingNet,
     report: Report,
     corpus: Corpus,
     folders: Folders,

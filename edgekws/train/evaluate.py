@@ -10,7 +10,7 @@ from torch import Tensor
 
 from edgekws.events import Floats
 from edgekws.train.frontend import TorchFrontend
-from edgekws.train.nets import StreamingTcn
+from edgekws.train.nets import StreamingNet
 
 BATCH = 256
 
@@ -37,15 +37,13 @@ class Normalizer(torch.nn.Module):
 
 
 @torch.inference_mode()
-def clip_logits(net: StreamingTcn, features: Normalizer, pcm: NDArray[np.int16]) -> Floats:
+def clip_logits(net: StreamingNet, features: Normalizer, pcm: NDArray[np.int16]) -> Floats:
     """Return the logits (clips, labels) of the first full window of (clips, samples) audio."""
     net.eval()
     frames = net.config.window_frames
     out = []
     for batch in _batches(pcm):
-        x = features(batch)[:, :frames]
-        logits, _ = net(x, net.zero_states(len(x)))
-        out.append(logits[:, -1].numpy())
+        out.append(net.last_rows(features(batch)[:, :frames], 1)[:, 0].numpy())
     return np.concatenate(out)
 
 

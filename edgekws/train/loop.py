@@ -30,13 +30,13 @@ from edgekws.train.checkpoint import (
 )
 from edgekws.train.dataset import Corpus
 from edgekws.train.evaluate import Normalizer, clip_logits, standard_error
-from edgekws.train.nets import StreamingTcn
+from edgekws.train.nets import StreamingNet
 from edgekws.train.progress import Reporter
 from edgekws.train.recipe import PhaseRecipe, Recipe
 
 CHECKPOINT_FILE: Final = "checkpoint.safetensors"
 LOG_FILE: Final = "training.jsonl"
-SCORED_ROWS: Final = 2  # rows at the end of an example whose window holds the clip
+SCORED_FRAMES: Final = 8  # rows in the last so many frames of an example still hold its clip
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class EpochFigures:
 class Trainer:
     """Everything one run carries from epoch to epoch."""
 
-    net: StreamingTcn
+    net: StreamingNet
     features: Normalizer
     corpus: Corpus
     validation: Validation
@@ -74,7 +74,7 @@ class Trainer:
     reporter: Reporter
     workers: int = 1
     progress: Progress = field(init=False)
-    average: StreamingTcn = field(init=False)
+    average: StreamingNet = field(init=False)
     best: dict[str, Tensor] = field(init=False)
     steps: int = 0
 
@@ -83,7 +83,7 @@ class Trainer:
         self.average = copy.deepcopy(self.net).eval()
         self.best = state_copy(self.average)
 
-    def run(self) -> StreamingTcn:
+    def run(self) -> StreamingNet:
         """Train all phases, from the checkpoint if there is one; return the best averaged net."""
         held = self._resume()
         cut_log(self.folder / LOG_FILE, epochs=self.progress.epochs_done)
@@ -182,12 +182,12 @@ class Trainer:
         with torch.no_grad():
             masked = mask_spectrum(self.features.frontend.log_mel(audio), recipe.augment, generator)
             x = self.features.normalized(self.features.frontend.cepstra(masked))
-        x = x[:, : x.shape[1] - x.shape[1] % self.net.config.frames_per_score]
-        logits, _ = self.net(x, self.net.zero_states(len(x)))  # (batch, rows, labels)
-        rows = logits[:, -SCORED_ROWS:].flatten(0, 1)
+        per_row = self.net.config.frames_per_score
+        x = x[:, x.shape[1] % per_row :]  # the clip is at the end
+        logits = self.net.last_rows(x, max(1, SCORED_FRAMES // per_row))  # (batch, rows, labels)
         loss = nn.functional.cross_entropy(
-            rows,
-            classes.repeat_interleave(SCORED_ROWS),
+            logits.flatten(0, 1),
+            classes.repeat_interleave(logits.shape[1]),
             label_smoothing=recipe.optimizer.label_smoothing,
         )
         optimizer.zero_grad(set_to_none=True)
@@ -238,7 +238,7 @@ class Trainer:
         self.progress = msgspec.structs.replace(held.progress, labels=self.corpus.labels)
 
 
-def build_optimizer(net: StreamingTcn, phase: PhaseRecipe, recipe: Recipe) -> torch.optim.Optimizer:
+def build_optimizer(net: StreamingNet, phase: PhaseRecipe, recipe: Recipe) -> torch.optim.Optimizer:
     """Return AdamW over the head and, where it is not frozen, the backbone; no decay on vectors."""
     groups = []
     for module, rate in (
@@ -271,7 +271,7 @@ def set_rate(
     return float(optimizer.param_groups[0]["lr"])
 
 
-def training_mode(net: StreamingTcn, phase: PhaseRecipe) -> None:
+def training_mode(net: StreamingNet, phase: PhaseRecipe) -> None:
     """Switch to training; a frozen backbone keeps its batch statistics."""
     net.train()
     if phase.backbone_rate == 0:
@@ -291,7 +291,7 @@ def update_average(average: nn.Module, net: nn.Module, decay: float) -> None:
 
 
 def validate(
-    net: StreamingTcn, features: Normalizer, validation: Validation
+    net: StreamingNet, features: Normalizer, validation: Validation
 ) -> tuple[float, float]:
     """Return the mean cross-entropy and the accuracy over the validation clips."""
     logits = torch.from_numpy(clip_logits(net, features, validation.pcm))

@@ -7,7 +7,7 @@ from typing import Final
 import torch
 
 from edgekws.errors import ConfigError
-from edgekws.train.nets import StreamingTcn
+from edgekws.train.nets import StreamingNet, build_net
 from edgekws.train.run import RUN_FILE, Run, load_net, load_run
 
 SHIPPED: Final = Path(__file__).resolve().parents[2] / "models"
@@ -18,7 +18,7 @@ class Base:
     """A trained net and what is known of it."""
 
     run: Run
-    net: StreamingTcn
+    net: StreamingNet
 
 
 def find_base(name: str) -> Path:
@@ -39,9 +39,9 @@ def load_base(name: str) -> Base:
 
 
 @torch.no_grad()
-def new_head(base: Base, labels: tuple[str, ...]) -> StreamingTcn:
+def new_head(base: Base, labels: tuple[str, ...]) -> StreamingNet:
     """Return the base's net for other labels; labels that it knows keep their weights."""
-    net = StreamingTcn(base.run.net, len(labels))
+    net = build_net(base.run.net, len(labels))
     backbone = {k: v for k, v in base.net.state_dict().items() if not k.startswith("head.")}
     net.load_state_dict(backbone, strict=False)
     for row, label in enumerate(labels):

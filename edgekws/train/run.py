@@ -1,7 +1,7 @@
 """A finished training run: what `adapt` leaves behind and `export` starts from.
 
 RUN/run.json              the Run struct below; written last, so its presence means finished
-RUN/weights.safetensors   the state dict of the StreamingTcn
+RUN/weights.safetensors   the state dict of the net
 RUN/heldout.npz, calibration.npz, stream.npz   real audio for parity, int8 and thresholds
 """
 
@@ -18,7 +18,7 @@ from edgekws.bundle.manifest import Source as RunSource
 from edgekws.bundle.manifest import StreamMetrics
 from edgekws.errors import RunError
 from edgekws.specs import FeatureSpec, ModelSpec, Spec, TriggerSpec
-from edgekws.train.nets import StreamingTcn, TcnConfig
+from edgekws.train.nets import NetConfig, StreamingNet, build_net
 
 __all__ = [
     "RUN_FILE",
@@ -81,7 +81,7 @@ class Run(Spec, frozen=True):
     features: FeatureSpec
     mean: tuple[float, ...]
     scale: tuple[float, ...]
-    net: TcnConfig
+    net: NetConfig
     recipe_sha256: str
     base: RunSource
     data: tuple[RunSource, ...]
@@ -102,7 +102,7 @@ class Run(Spec, frozen=True):
 
 def model_spec(run: Run) -> ModelSpec:
     """Return what the device needs to know of the run's model."""
-    cost = StreamingTcn(run.net, len(run.labels)).cost()
+    cost = build_net(run.net, len(run.labels)).cost()
     per_score = run.net.frames_per_score
     scores_per_step = max(1, STEP_FRAMES // per_score)
     return ModelSpec(
@@ -134,9 +134,9 @@ def load_run(folder: Path) -> Run:
         raise RunError(f"{path}: {error}; the run is damaged: train it again") from error
 
 
-def load_net(folder: Path, run: Run) -> StreamingTcn:
+def load_net(folder: Path, run: Run) -> StreamingNet:
     """Return the trained net in eval mode; RunError where the weights do not fit the run."""
-    path, net = folder / WEIGHTS_FILE, StreamingTcn(run.net, len(run.labels))
+    path, net = folder / WEIGHTS_FILE, build_net(run.net, len(run.labels))
     try:
         net.load_state_dict(load(path.read_bytes()))
     except OSError as error:
@@ -147,7 +147,7 @@ def load_net(folder: Path, run: Run) -> StreamingTcn:
     return net.eval()
 
 
-def save_run(folder: Path, run: Run, net: StreamingTcn) -> None:
+def save_run(folder: Path, run: Run, net: StreamingNet) -> None:
     """Write the weights, then run.json; interrupted anywhere, the folder is an unfinished run."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / RUN_FILE).unlink(missing_ok=True)

@@ -23,38 +23,40 @@ from edgekws.runtime.detector import Detector, rows_to_fill
 from edgekws.runtime.evaluate import classify_clip
 from edgekws.runtime.wiring import find_bundle, open_device
 from edgekws.specs import ModelSpec
-from edgekws.train.nets import StreamingTcn
+from edgekws.train.nets import NetConfig, StreamingNet
 from edgekws.train.run import model_spec
 from tests.fakes import trigger_spec
 from tests.parity.tolerances import FP32_POSTERIORS
-from tests.runs import RATE, shaken_net, trained, write_run
+from tests.runs import FAMILY, RATE, SMALL_NET, shaken_net, trained, write_run
+
+family = pytest.mark.parametrize("config", FAMILY, ids=["tcn", "ds-cnn"])
 
 
-def small_model() -> ModelSpec:
-    return model_spec(trained().run)
+def small_model(config: NetConfig = SMALL_NET) -> ModelSpec:
+    return model_spec(trained(config).run)
 
 
-def figures_of(graph: onnx.ModelProto, *, against: Reference) -> Figures:
+def figures_of(graph: onnx.ModelProto, config: NetConfig = SMALL_NET) -> Figures:
     data = graph.SerializeToString()
     engine = open_engine("onnx", data, graph_spec(graph))
-    return compare(small_model(), engine, against, key="onnx-test", size=len(data))
+    return compare(small_model(config), engine, held_out(config), key="onnx-test", size=len(data))
 
 
 @cache
-def held_out() -> Reference:
-    made = trained()
-    return reference(made.net, small_model(), made.heldout, made.truths)
+def held_out(config: NetConfig) -> Reference:
+    made = trained(config)
+    return reference(made.net, small_model(config), made.heldout, made.truths)
 
 
 @cache
-def fp32() -> onnx.ModelProto:
-    return to_onnx(trained().net, small_model())
+def fp32(config: NetConfig) -> onnx.ModelProto:
+    return to_onnx(trained(config).net, small_model(config))
 
 
 @cache
-def int8() -> onnx.ModelProto:
-    model = small_model()
-    return to_int8(fp32(), (clip_steps(model, clip) for clip in trained().calibration))
+def int8(config: NetConfig) -> onnx.ModelProto:
+    model = small_model(config)
+    return to_int8(fp32(config), (clip_steps(model, clip) for clip in trained(config).calibration))
 
 
 def broken(graph: onnx.ModelProto, *, name: str, factor: float) -> onnx.ModelProto:
@@ -67,14 +69,18 @@ def broken(graph: onnx.ModelProto, *, name: str, factor: float) -> onnx.ModelPro
     return other
 
 
-def test_the_net_of_these_tests_has_learned() -> None:
-    assert np.mean(held_out().decisions == held_out().truths) > 0.9
+@family
+def test_the_net_of_these_tests_has_learned(config: NetConfig) -> None:
+    assert np.mean(held_out(config).decisions == held_out(config).truths) > 0.9
 
 
+@family
 @settings(max_examples=15)
 @given(steps=st.integers(1, 20), seed=st.integers(0, 99))
-def test_fp32_engine_gives_the_posteriors_of_torch(steps: int, seed: int) -> None:
-    net, model = shaken_net(trained().run.net, n_labels=4), small_model()
+def test_fp32_engine_gives_the_posteriors_of_torch(
+    config: NetConfig, steps: int, seed: int
+) -> None:
+    net, model = shaken_net(config, n_labels=4), small_model(config)
     graph = to_onnx(net, model)
     engine = open_engine("onnx", graph.SerializeToString(), graph_spec(graph))
     x = np.random.default_rng(seed).standard_normal((1, steps * 8, 40)).astype(np.float32)
@@ -83,30 +89,33 @@ def test_fp32_engine_gives_the_posteriors_of_torch(steps: int, seed: int) -> Non
 
 
 @torch.inference_mode()
-def posteriors(net: StreamingTcn, x: Floats) -> Floats:
+def posteriors(net: StreamingNet, x: Floats) -> Floats:
     logits, _ = net(torch.from_numpy(x), net.zero_states())
     return np.asarray(torch.softmax(logits, -1)[0].numpy())
 
 
-def test_fp32_passes() -> None:
-    figures = figures_of(fp32(), against=held_out())
+@family
+def test_fp32_passes(config: NetConfig) -> None:
+    figures = figures_of(fp32(config), config)
     assert figures.largest_difference < FP32_POSTERIORS
     assert (figures.agreement, figures.accuracy_loss) == (1, 0)
     require_parity(figures, precision="fp32")
 
 
-def test_int8_passes() -> None:
-    figures = figures_of(int8(), against=held_out())
+@family
+def test_int8_passes(config: NetConfig) -> None:
+    figures = figures_of(int8(config), config)
     assert figures.agreement >= 0.97
     assert 0 < figures.largest_difference < 0.2
     require_parity(figures, precision="int8")
 
 
-def test_int8_stays_right_over_a_long_stream() -> None:
-    model, pcm = small_model(), trained().stream.pcm
+@family
+def test_int8_stays_right_over_a_long_stream(config: NetConfig) -> None:
+    model, pcm = small_model(config), trained(config).stream.pcm
     rows = [
         score_stream(model, open_engine("onnx", g.SerializeToString(), graph_spec(g)), pcm)
-        for g in (fp32(), int8())
+        for g in (fp32(config), int8(config))
     ]
     assert np.abs(rows[0].scores - rows[1].scores).mean() < 0.02
     agreeing = rows[0].scores.argmax(1) == rows[1].scores.argmax(1)
@@ -115,17 +124,17 @@ def test_int8_stays_right_over_a_long_stream() -> None:
 
 @pytest.mark.parametrize("factor", [1.01, -1.0, np.inf])
 def test_a_changed_weight_is_no_parity_in_fp32(factor: float) -> None:
-    graph = broken(fp32(), name="stem_weight", factor=factor)
+    graph = broken(fp32(SMALL_NET), name="stem_weight", factor=factor)
     with pytest.raises(ParityError, match=r"onnx-test disagrees.*80 held-out clips"):
-        require_parity(figures_of(graph, against=held_out()), precision="fp32")
+        require_parity(figures_of(graph), precision="fp32")
 
 
 def test_a_wrong_scale_is_no_parity_in_int8() -> None:
-    names = [t.name for t in int8().graph.initializer if t.name.startswith("embed")]
+    names = [t.name for t in int8(SMALL_NET).graph.initializer if t.name.startswith("embed")]
     scale = next(name for name in names if name.endswith("weight_scale"))
-    graph = broken(int8(), name=scale, factor=-1.0)
+    graph = broken(int8(SMALL_NET), name=scale, factor=-1.0)
     with pytest.raises(ParityError, match=r"agreement \d+\.\d+%, accuracy"):
-        require_parity(figures_of(graph, against=held_out()), precision="int8")
+        require_parity(figures_of(graph), precision="int8")
 
 
 @pytest.mark.parametrize(
@@ -168,9 +177,10 @@ def test_clips_shorter_than_the_window_are_refused() -> None:
         reference(made.net, small_model(), made.heldout[:, :3000], made.truths)
 
 
-def test_decisions_are_those_of_classify() -> None:
-    made, model = trained(), small_model()
-    engine = open_engine("onnx", int8().SerializeToString(), graph_spec(int8()))
+@family
+def test_decisions_are_those_of_classify(config: NetConfig) -> None:
+    made, model = trained(config), small_model(config)
+    engine = open_engine("onnx", int8(config).SerializeToString(), graph_spec(int8(config)))
     detector = Detector(model, engine, dict.fromkeys(model.commands, trigger_spec()))
     rng = np.random.default_rng(6)
     for _ in range(20):
@@ -179,9 +189,10 @@ def test_decisions_are_those_of_classify() -> None:
         assert model.labels[decide(model, scores)] == classify_clip(detector, clip).label
 
 
-def test_stream_scores_are_those_of_the_detector() -> None:
-    model, pcm = small_model(), trained().stream.pcm[: 7 * RATE + 123]
-    engine = open_engine("onnx", int8().SerializeToString(), graph_spec(int8()))
+@family
+def test_stream_scores_are_those_of_the_detector(config: NetConfig) -> None:
+    model, pcm = small_model(config), trained(config).stream.pcm[: 7 * RATE + 123]
+    engine = open_engine("onnx", int8(config).SerializeToString(), graph_spec(int8(config)))
     detector = Detector(model, engine, dict.fromkeys(model.commands, trigger_spec()))
     rows = score_stream(model, engine, pcm)
     whole = detector.scores(pcm)
@@ -190,11 +201,13 @@ def test_stream_scores_are_those_of_the_detector() -> None:
     assert rows.samples[-1] == model.features.samples(len(whole) * model.frames_per_score)
 
 
-def test_the_bundle_passes_the_devices_self_check(tmp_path: Path) -> None:
-    place = export_run(write_run(tmp_path / "run"), tmp_path / "dist", "x86", say=lambda _: None)
+@family
+def test_the_bundle_passes_the_devices_self_check(config: NetConfig, tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", config)
+    place = export_run(run, tmp_path / "dist", "x86", say=lambda _: None)
     device = open_device(find_bundle(place))
     assert device.model_file.key == "onnx-int8"
-    made = trained()
+    made = trained(config)
     answers = [classify_clip(device.detector, clip).label for clip in made.heldout]
     right = np.mean([made.run.labels[t] == a for t, a in zip(made.truths, answers, strict=True)])
     assert right == pytest.approx(device.bundle.manifest.clip_metrics[0].accuracy)

@@ -5,15 +5,15 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgekws.train.nets import StreamingTcn, TcnConfig
+from edgekws.train.nets import DsCnnConfig, NetConfig, StreamingNet, TcnConfig
 from edgekws.train.nets.tcn import StageConfig
 from tests.parity.tolerances import STREAMING_LOGITS
-from tests.runs import SMALL_NET, shaken_net
+from tests.runs import FAMILY, SMALL_DS_CNN, shaken_net
 
 FRAMES = 96
 
 
-def net_of_other_shape() -> TcnConfig:
+def other_tcn() -> TcnConfig:
     """Return a net of another depth, strides 3 and 1, without residual paths."""
     stages = (
         StageConfig(channels=12, kernel=7, depth=3, blocks=1, stride=1),
@@ -31,7 +31,27 @@ def net_of_other_shape() -> TcnConfig:
     )
 
 
-def stream(net: StreamingTcn, x: torch.Tensor, steps: list[int]) -> torch.Tensor:
+def other_ds_cnn() -> DsCnnConfig:
+    """Return a net that takes all coefficients, with even and odd padding and a long step."""
+    return DsCnnConfig(
+        n_features=40,
+        mfcc=40,
+        window_frames=30,
+        step_frames=10,
+        stem_kernel=(10, 3),
+        stem_stride=(3, 3),
+        channels=7,
+        blocks=1,
+        dropout=0.3,
+    )
+
+
+def random_features(config: NetConfig, *, batch: int, frames: int, seed: int) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(batch, frames, config.n_features, generator=generator)
+
+
+def stream(net: StreamingNet, x: torch.Tensor, steps: list[int]) -> torch.Tensor:
     """Return the logits of (batch, frames, n_features) taken in portions of so many frames."""
     states, rows, at = net.zero_states(len(x)), [], 0
     for step in steps:
@@ -43,22 +63,23 @@ def stream(net: StreamingTcn, x: torch.Tensor, steps: list[int]) -> torch.Tensor
 
 
 @torch.inference_mode()
-@pytest.mark.parametrize("config", [SMALL_NET, net_of_other_shape()], ids=["small", "other"])
+@pytest.mark.parametrize("config", [*FAMILY, other_tcn(), other_ds_cnn()])
 @pytest.mark.parametrize("portion", [1, 2, 4, 8])
-def test_equal_steps_give_the_rows_of_the_clip(config: TcnConfig, portion: int) -> None:
+def test_equal_steps_give_the_rows_of_the_clip(config: NetConfig, portion: int) -> None:
     net, step = shaken_net(config, n_labels=5), portion * config.frames_per_score
-    x = torch.randn(3, 4 * step, config.n_features, generator=torch.Generator().manual_seed(1))
+    x = random_features(config, batch=3, frames=4 * step, seed=1)
     whole, _ = net(x, net.zero_states(3))
     assert whole.shape == (3, 4 * portion, 5)
     torch.testing.assert_close(stream(net, x, [step] * 4), whole, rtol=0, atol=STREAMING_LOGITS)
 
 
 @torch.inference_mode()
+@pytest.mark.parametrize("config", FAMILY)
 @settings(max_examples=25)
-@given(cuts=st.sets(st.integers(1, FRAMES // SMALL_NET.frames_per_score - 1)))
-def test_any_steps_give_the_rows_of_the_clip(cuts: set[int]) -> None:
-    net, per_row = shaken_net(SMALL_NET, n_labels=4), SMALL_NET.frames_per_score
-    x = torch.randn(1, FRAMES, SMALL_NET.n_features, generator=torch.Generator().manual_seed(2))
+@given(cuts=st.sets(st.integers(1, FRAMES // 4 - 1)))
+def test_any_steps_give_the_rows_of_the_clip(config: NetConfig, cuts: set[int]) -> None:
+    net, per_row = shaken_net(config, n_labels=4), config.frames_per_score
+    x = random_features(config, batch=1, frames=FRAMES, seed=2)
     ends = [*sorted(cut * per_row for cut in cuts), FRAMES]
     steps = [end - start for start, end in zip([0, *ends], ends, strict=False)]
     whole, _ = net(x, net.zero_states())
@@ -66,22 +87,78 @@ def test_any_steps_give_the_rows_of_the_clip(cuts: set[int]) -> None:
 
 
 @torch.inference_mode()
-def test_a_row_does_not_know_the_future() -> None:
-    net, half = shaken_net(SMALL_NET, n_labels=4), FRAMES // 2
-    x = torch.randn(1, FRAMES, SMALL_NET.n_features, generator=torch.Generator().manual_seed(3))
+@pytest.mark.parametrize("config", FAMILY)
+def test_a_row_does_not_know_the_future(config: NetConfig) -> None:
+    net, half = shaken_net(config, n_labels=4), FRAMES // 2
+    x = random_features(config, batch=1, frames=FRAMES, seed=3)
     other = x.clone()
     other[:, half:] = 7.0
     (a, _), (b, _) = net(x, net.zero_states()), net(other, net.zero_states())
-    rows = half // SMALL_NET.frames_per_score
+    rows = half // config.frames_per_score
     torch.testing.assert_close(a[:, :rows], b[:, :rows], rtol=0, atol=STREAMING_LOGITS)
     assert not torch.allclose(a[:, rows:], b[:, rows:], atol=0.01)
 
 
 @torch.inference_mode()
-def test_the_past_is_forgotten_after_a_finite_time() -> None:
-    net = shaken_net(SMALL_NET, n_labels=4)
-    generator = torch.Generator().manual_seed(4)
-    noise = torch.randn(2, 240, SMALL_NET.n_features, generator=generator)
+@pytest.mark.parametrize("config", FAMILY)
+def test_the_past_is_forgotten_after_a_finite_time(config: NetConfig) -> None:
+    net = shaken_net(config, n_labels=4)
+    noise = random_features(config, batch=2, frames=240, seed=4)
     noise[:, 40:] = noise[:1, 40:]
     logits, _ = net(noise, net.zero_states(2))
     torch.testing.assert_close(logits[0, -1], logits[1, -1], rtol=0, atol=STREAMING_LOGITS)
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("config", [*FAMILY, other_tcn(), other_ds_cnn()])
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_the_last_rows_are_those_of_the_clip(config: NetConfig, count: int) -> None:
+    net = shaken_net(config, n_labels=4)
+    x = random_features(config, batch=2, frames=5 * config.frames_per_score, seed=5)
+    whole, _ = net(x, net.zero_states(2))
+    last = net.last_rows(x, count)
+    torch.testing.assert_close(last, whole[:, -count:], rtol=0, atol=STREAMING_LOGITS)
+    first = net.last_rows(x[:, : config.frames_per_score], count)  # there are no more
+    torch.testing.assert_close(first, whole[:, :1], rtol=0, atol=STREAMING_LOGITS)
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("config", [SMALL_DS_CNN, other_ds_cnn()])
+def test_a_windowed_row_is_over_exactly_its_window(config: DsCnnConfig) -> None:
+    net, step, window = shaken_net(config, n_labels=4), config.step_frames, config.window_frames
+    rows = 8
+    x = random_features(config, batch=1, frames=rows * step, seed=6)
+    whole, _ = net(x, net.zero_states())
+    for frame in (0, step - 1, 3 * step + 1):
+        other = x.clone()
+        other[:, frame, : config.mfcc] += 3.0
+        other[:, :, config.mfcc :] += 9.0  # of no concern
+        changed = (net(other, net.zero_states())[0] - whole).abs().amax(dim=2)[0] > 0.0
+        first, end = frame // step, frame // step + window // step
+        assert changed.tolist() == [first <= row < end for row in range(rows)]
+
+
+@torch.inference_mode()
+def test_before_the_stream_a_window_holds_zeros() -> None:
+    net, config = shaken_net(SMALL_DS_CNN, n_labels=4), SMALL_DS_CNN
+    x = random_features(config, batch=1, frames=FRAMES, seed=7)
+    silence = torch.zeros(1, config.window_frames, config.n_features)
+    fresh, _ = net(x, net.zero_states())
+    later, _ = net(torch.cat((silence, x), dim=1), net.zero_states())
+    torch.testing.assert_close(later[:, -fresh.shape[1] :], fresh, rtol=0, atol=STREAMING_LOGITS)
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("config", [SMALL_DS_CNN, other_ds_cnn()])
+def test_the_cost_is_that_of_the_window(config: DsCnnConfig) -> None:
+    net, macs = shaken_net(config, n_labels=4), []
+
+    def count(layer: torch.nn.Conv2d, _: object, y: torch.Tensor) -> None:
+        macs.append(y[0, 0].numel() * layer.weight.numel())
+
+    hooks = [layer.conv.register_forward_hook(count) for layer in net.stack()]
+    net(torch.zeros(1, config.step_frames, config.n_features), net.zero_states())
+    for hook in hooks:
+        hook.remove()
+    parameters = sum(p.numel() for p in net.parameters())
+    assert net.cost() == (parameters, sum(macs) + net.head.weight.numel())

@@ -1,6 +1,8 @@
 """The step graph: its signature, its bytes, and nets of other shapes."""
 
+import math
 from functools import cache
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -13,43 +15,56 @@ from edgekws.engines.registry import open_engine
 from edgekws.export.scores import score_steps
 from edgekws.export.to_onnx import graph_spec, to_onnx
 from edgekws.specs import ModelSpec
-from edgekws.train.nets import TcnConfig
+from edgekws.train.nets import NetConfig
 from edgekws.train.run import model_spec
 from tests.parity.tolerances import FP32_POSTERIORS
-from tests.runs import SMALL_NET, shaken_net, trained
+from tests.runs import FAMILY, SMALL_DS_CNN, SMALL_NET, shaken_net, trained
+
+family = pytest.mark.parametrize("config", FAMILY, ids=["tcn", "ds-cnn"])
 
 
-def model_of(net: TcnConfig) -> ModelSpec:
+def model_of(net: NetConfig) -> ModelSpec:
     return model_spec(msgspec.structs.replace(trained().run, net=net))
 
 
 @cache
-def small_graph() -> onnx.ModelProto:
-    return to_onnx(shaken_net(SMALL_NET, n_labels=4), model_of(SMALL_NET))
+def small_graph(config: NetConfig) -> onnx.ModelProto:
+    return to_onnx(shaken_net(config, n_labels=4), model_of(config))
 
 
-def test_names_and_shapes_are_those_of_the_contract() -> None:
-    spec = graph_spec(small_graph())
+@family
+def test_names_and_shapes_are_those_of_the_contract(config: NetConfig) -> None:
+    spec = graph_spec(small_graph(config))
     assert (spec.features.name, spec.features.shape) == ("features", (1, 8, 40))
     assert (spec.scores.name, spec.scores.shape) == ("scores", (1, 2, 4))
     names = [(state.input.name, state.output.name) for state in spec.states]
     assert names == [(f"state_{n}", f"state_{n}_out") for n in range(len(names))]
-    assert [state.input.shape for state in spec.states] == [
-        (1, c, 1, t) for _, c, t in shaken_net(SMALL_NET, n_labels=4).state_shapes()
-    ]
+    wanted = shaken_net(config, n_labels=4).state_shapes()
+    assert [math.prod(state.input.shape) for state in spec.states] == list(map(math.prod, wanted))
+    assert all(len(state.input.shape) == 4 for state in spec.states)
 
 
-def test_the_manifest_accepts_the_signature() -> None:
-    assert list(graph_faults(model_of(SMALL_NET), graph_spec(small_graph()))) == []
+def test_time_is_where_each_net_convolves() -> None:
+    tcn, ds_cnn = (graph_spec(small_graph(config)).states for config in FAMILY)
+    shapes = shaken_net(SMALL_NET, n_labels=4).state_shapes()
+    assert [state.input.shape for state in tcn] == [(1, c, 1, t) for _, c, t in shapes]
+    assert [state.input.shape for state in ds_cnn] == [(1, 1, 20, 10)]
 
 
-def test_equal_weights_give_equal_bytes() -> None:
-    again = to_onnx(shaken_net(SMALL_NET, n_labels=4), model_of(SMALL_NET))
-    assert again.SerializeToString() == small_graph().SerializeToString()
+@family
+def test_the_manifest_accepts_the_signature(config: NetConfig) -> None:
+    assert list(graph_faults(model_of(config), graph_spec(small_graph(config)))) == []
 
 
-def test_batch_norm_is_gone_and_nothing_is_superfluous() -> None:
-    graph = small_graph().graph
+@family
+def test_equal_weights_give_equal_bytes(config: NetConfig) -> None:
+    again = to_onnx(shaken_net(config, n_labels=4), model_of(config))
+    assert again.SerializeToString() == small_graph(config).SerializeToString()
+
+
+@family
+def test_batch_norm_is_gone_and_nothing_is_superfluous(config: NetConfig) -> None:
+    graph = small_graph(config).graph
     operators = {node.op_type for node in graph.node}
     assert operators.isdisjoint({"BatchNormalization", "Identity", "Constant", "Cast", "Pad"})
     used = {name for node in graph.node for name in node.input}
@@ -57,24 +72,37 @@ def test_batch_norm_is_gone_and_nothing_is_superfluous() -> None:
 
 
 def test_the_file_tells_nothing_of_the_machine() -> None:
-    model = small_graph()
+    model = small_graph(SMALL_NET)
     assert (model.producer_name, model.producer_version, model.doc_string) == ("edgekws", "", "")
     assert not model.metadata_props
     assert not any(node.doc_string or node.metadata_props for node in model.graph.node)
 
 
 @pytest.mark.parametrize(
-    "changes",
+    ("small", "changes"),
     [
-        {"pool_rows": 1},
-        {"stem_kernel": 2},
-        {"stem_stride": 1, "stem_kernel": 3},
-        {"stem_stride": 4, "stem_kernel": 7},
+        (SMALL_NET, {"pool_rows": 1}),
+        (SMALL_NET, {"stem_kernel": 2}),
+        (SMALL_NET, {"stem_stride": 1, "stem_kernel": 3}),
+        (SMALL_NET, {"stem_stride": 4, "stem_kernel": 7}),
+        (SMALL_DS_CNN, {"step_frames": 2}),
+        (SMALL_DS_CNN, {"step_frames": 12}),
+        (SMALL_DS_CNN, {"mfcc": 40}),
+        (SMALL_DS_CNN, {"stem_kernel": (9, 3), "stem_stride": (2, 2)}),
     ],
-    ids=["no pool state", "no stem state", "four rows a step", "one row a step"],
+    ids=[
+        "no pool state",
+        "no stem state",
+        "four rows a step",
+        "one row a step",
+        "four windows a step",
+        "one window a step",
+        "all coefficients",
+        "odd padding",
+    ],
 )
-def test_nets_of_other_shapes_run_in_the_engine(changes: dict[str, int]) -> None:
-    config = msgspec.structs.replace(SMALL_NET, **changes)
+def test_nets_of_other_shapes_run_in_the_engine(small: NetConfig, changes: dict[str, Any]) -> None:
+    config = msgspec.structs.replace(small, **changes)
     net, model = shaken_net(config, n_labels=4), model_of(config)
     graph = to_onnx(net, model)
     assert all(state.input.shape[3] > 0 for state in graph_spec(graph).states)

@@ -110,7 +110,7 @@ def test_the_model_spec_follows_from_the_run() -> None:
 
 @pytest.mark.parametrize(("stride", "step"), [(1, 8), (2, 8), (3, 6), (4, 8), (8, 16)])
 def test_a_step_is_about_eight_frames_and_whole_rows(stride: int, step: int) -> None:
-    net = msgspec.structs.replace(SMALL_NET, stem_stride=stride)
+    net = msgspec.structs.replace(SMALL_NET, stem_stride=stride, stem_kernel=8)
     model = model_spec(msgspec.structs.replace(trained().run, net=net))
     assert model.step_frames == step
     assert model.step_frames == model.scores_per_step * net.frames_per_score

@@ -8,7 +8,7 @@ import pytest
 from edgekws.errors import ConfigError
 from edgekws.train.recipe import load_recipe
 from tests.commands import ROOT
-from tests.training import recipe_text, write_recipe
+from tests.training import DS_CNN, NET, recipe_text, write_recipe
 
 SHIPPED = sorted((ROOT / "models" / "recipes").glob("*.toml"))
 
@@ -42,9 +42,8 @@ def test_the_twelve_word_task_ships() -> None:
         ("labels = []", 'labels = ["_unknown_"]', "start with _"),
         ('name = "small"', 'name = "../small"', r"\$\.name"),
         ("n_features = 40", "n_features = 13", "net.n_features: the front end gives 40"),
-        ("channels = 24\nkernel", "channels = 0\nkernel", "net.stages.channels"),
-        ("pool_rows = 24", "pool_rows = 1", "pool_rows"),
-        ("stem_stride = 2", "stem_stride = 9", "as long as its stride"),
+        ('kind = "tcn"\n', "", r"missing required field `kind` - at `\$\.net`"),
+        ('kind = "tcn"', 'kind = "rnn"', r"Invalid value 'rnn' - at `\$\.net\.kind`"),
         ('version = "1"', 'version = "1"\nbase = "base-en"', "either base .* or net"),
         ("[net]", "[net", "not valid TOML"),
         ('"small"', '"\udcff"', "not valid TOML"),
@@ -53,9 +52,37 @@ def test_the_twelve_word_task_ships() -> None:
 def test_a_faulty_recipe_is_refused_with_its_path_and_key(
     tmp_path: Path, old: str, new: str, said: str
 ) -> None:
-    text = recipe_text()
+    check_refused(tmp_path / "faulty.toml", recipe_text(), old, new, said)
+
+
+@pytest.mark.parametrize(
+    ("net", "old", "new", "said"),
+    [
+        (NET, "channels = 24\nkernel", "channels = 0\nkernel", r"net\.stages\[0\]\.channels"),
+        (NET, "pool_rows = 24", "pool_rows = 1", r">= 2 - at `\$\.net\.pool_rows`"),
+        (NET, "dropout = 0.1", "dropout = 1.0", r"< 1.0 - at `\$\.net\.dropout`"),
+        (NET, "stem_stride = 2", "stem_stride = 9", "stem_kernel: .* as long as its stride"),
+        (NET, "stride = 1", "stride = 6", r"kernel: .* as its stride.* at `\$\.net\.stages\[0\]`"),
+        (NET, "dropout = 0.1", "dropout = 0.1\nmfcc = 10", "unknown field `mfcc`"),
+        (DS_CNN, "mfcc = 10", "mfcc = 41", "mfcc: the first so many of 40"),
+        (DS_CNN, "step_frames = 8", "step_frames = 7", "window_frames: .* whole step_frames"),
+        (DS_CNN, "step_frames = 8", "step_frames = 96", "two or more whole step_frames"),
+        (DS_CNN, "stem_stride = [4, 2]", "stem_stride = [4, 5]", "stem_stride: .* stem_kernel"),
+        (DS_CNN, "mfcc = 10", "mfcc = 1", "stem_stride: .* the window"),
+        (DS_CNN, "stem_kernel = [20, 4]", "stem_kernel = [20]", r"at `\$\.net\.stem_kernel`"),
+        (DS_CNN, "blocks = 2", "blocks = 0", r">= 1 - at `\$\.net\.blocks`"),
+    ],
+)
+def test_sizes_that_no_net_can_have_are_refused(
+    tmp_path: Path, net: str, old: str, new: str, said: str
+) -> None:
+    check_refused(tmp_path / "faulty.toml", recipe_text(net=net), old, new, said)
+
+
+def check_refused(path: Path, text: str, old: str, new: str, said: str) -> None:
+    """Assert that with `new` for `old` the recipe is refused, and why and where is said."""
+    load_recipe(write_recipe(path, text))
     assert old in text
-    path = tmp_path / "faulty.toml"
     path.write_bytes(text.replace(old, new).encode(errors="surrogateescape"))
     with pytest.raises(ConfigError, match=said) as caught:
         load_recipe(path)

@@ -1,5 +1,15 @@
 """Networks that stream: every one takes its states and gives them back."""
 
+from edgekws.train.nets.dscnn import DsCnnConfig, DsCnnNet
+from edgekws.train.nets.family import NetConfig, StreamingNet, build_net
 from edgekws.train.nets.tcn import StreamingTcn, TcnConfig
 
-__all__ = ["StreamingTcn", "TcnConfig"]
+__all__ = [
+    "DsCnnConfig",
+    "DsCnnNet",
+    "NetConfig",
+    "StreamingNet",
+    "StreamingTcn",
+    "TcnConfig",
+    "build_net",
+]

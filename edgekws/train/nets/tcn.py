@@ -5,38 +5,46 @@ pointwise convolutions with a residual path, one pooled embedding, one linear la
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple, cast
+from typing import Annotated, cast
 
 import torch
+from msgspec import Meta
 from torch import Tensor, nn
 
 from edgekws.specs import Spec
 from edgekws.train.nets.causal import CausalConv, Pointwise, SlidingPool
-
-States = tuple[Tensor, ...]
+from edgekws.train.nets.net import Cost, Dropout, Size, States
 
 
 class StageConfig(Spec, frozen=True):
     """A run of residual blocks: each has `depth` separable convolutions; the first one strides."""
 
-    channels: int
-    kernel: int
-    depth: int
-    blocks: int
-    stride: int
+    channels: Size
+    kernel: Size
+    depth: Size
+    blocks: Size
+    stride: Size
+
+    def __post_init__(self) -> None:
+        if self.kernel < self.stride:
+            raise ValueError("kernel: needs to be as long as its stride, or longer")
 
 
-class TcnConfig(Spec, frozen=True):
+class TcnConfig(Spec, frozen=True, tag_field="kind", tag="tcn"):
     """The size of a net; frames per score row is the product of all strides."""
 
-    n_features: int
-    stem_channels: int
-    stem_kernel: int
-    stem_stride: int
-    stages: tuple[StageConfig, ...]
-    embedding: int
-    pool_rows: int
-    dropout: float
+    n_features: Size
+    stem_channels: Size
+    stem_kernel: Size
+    stem_stride: Size
+    stages: Annotated[tuple[StageConfig, ...], Meta(min_length=1)]
+    embedding: Size
+    pool_rows: Annotated[int, Meta(ge=2)]
+    dropout: Dropout
+
+    def __post_init__(self) -> None:
+        if self.stem_kernel < self.stem_stride:
+            raise ValueError("stem_kernel: needs to be as long as its stride, or longer")
 
     @property
     def frames_per_score(self) -> int:
@@ -50,13 +58,6 @@ class TcnConfig(Spec, frozen=True):
     def window_frames(self) -> int:
         """Feature frames that the pool spans."""
         return self.pool_rows * self.frames_per_score
-
-
-class Cost(NamedTuple):
-    """What a net weighs: parameters, and multiply-accumulates per score row."""
-
-    parameters: int
-    macs_per_row: int
 
 
 class SeparableBlock(nn.Module):
@@ -98,11 +99,7 @@ class SeparableBlock(nn.Module):
 
 
 class StreamingTcn(nn.Module):
-    """MFCC frames and states in, logits and states out; zero states are the start of a stream.
-
-    Clip mode is one call over all frames from zero states; streaming mode is many calls of any
-    multiple of `config.frames_per_score` frames. Both give the same rows (within float rounding).
-    """
+    """A net with a state per convolution that looks back, and one for the pool."""
 
     def __init__(self, config: TcnConfig, n_labels: int) -> None:
         super().__init__()
@@ -148,6 +145,11 @@ class StreamingTcn(nn.Module):
         """Take normalized (batch, frames, n_features); return logits (batch, rows, labels)."""
         pooled, after = self.embeddings(x, states)
         return self.head(self.dropout(pooled)), after
+
+    def last_rows(self, x: Tensor, count: int) -> Tensor:
+        """Return the last `count` rows of logits of whole clips, (batch, count, labels)."""
+        logits, _ = self(x, self.zero_states(len(x)))
+        return cast(Tensor, logits[:, -count:])
 
     def backbone(self) -> list[nn.Module]:
         """Return the parts that are kept when the labels change: all but the head."""

@@ -1,0 +1,150 @@
+"""Writes an ONNX step graph node by node, with the names and shapes that the device reads.
+
+torch's exporters give the same operators, but bring their own names, versions and stack traces into
+the file. Tensors inside have four axes, as onnxruntime runs 2-D convolutions much faster than 1-D
+ones: 99 against 264 microseconds a step of the shipped base.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+import onnx
+import torch
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+from torch import Tensor, nn
+
+from edgekws.events import Floats
+
+OPSET: Final = 17
+IR_VERSION: Final = 8  # what onnx 1.12 wrote: every onnxruntime that we allow reads it
+POOL: Final = "pool"
+WINDOW: Final = "window"
+IN_FLOAT: Final = (POOL, WINDOW)
+"""How the names of nodes begin that stay in float when a graph is quantized."""
+END: Final = np.iinfo(np.int64).max  # of any axis
+
+
+class Folded(NamedTuple):
+    """A convolution with its batch norm inside: (out, in / groups, kernel, kernel) and (out,)."""
+
+    weight: Floats
+    bias: Floats
+
+
+class GraphWriter:
+    """Collects nodes and constants in the order in which they are added."""
+
+    def __init__(self) -> None:
+        self._inputs: list[onnx.ValueInfoProto] = []
+        self._outputs: list[onnx.ValueInfoProto] = []
+        self._nodes: list[onnx.NodeProto] = []
+        self._constants: dict[str, onnx.TensorProto] = {}
+
+    def features(self, name: str, shape: Sequence[int]) -> str:
+        """Add the first input; the states come after it."""
+        self._inputs.append(_value(name, shape))
+        return name
+
+    def scores(self, name: str, shape: Sequence[int]) -> None:
+        """Declare the first output; the states come after it."""
+        self._outputs.insert(0, _value(name, shape))
+
+    def add(self, op: str, inputs: Sequence[str], output: str, **attributes: Any) -> str:
+        """Add a node that is called as its one output, and return that name."""
+        self._nodes.append(helper.make_node(op, inputs, [output], name=output, **attributes))
+        return output
+
+    def constant(self, name: str, array: NDArray[Any]) -> str:
+        """Add a constant, once per name."""
+        self._constants.setdefault(name, numpy_helper.from_array(array, name))
+        return name
+
+    def integers(self, name: str, values: Sequence[int]) -> str:
+        """Add a constant of int64, as axes and places are."""
+        return self.constant(name, np.array(values, np.int64))
+
+    def conv(
+        self,
+        folded: Folded,
+        x: str,
+        *,
+        name: str,
+        stride: Sequence[int] = (1, 1),
+        padding: Sequence[int] = (0, 0),
+        groups: int = 1,
+    ) -> str:
+        """Add a convolution over the last two axes, with so many zeros at both ends of each."""
+        weight = self.constant(f"{name}_weight", folded.weight)
+        bias = self.constant(f"{name}_bias", folded.bias)
+        zeros = {"pads": [*padding, *padding]} if any(padding) else {}
+        return self.add(
+            "Conv",
+            [x, weight, bias],
+            name,
+            kernel_shape=list(folded.weight.shape[2:]),
+            strides=list(stride),
+            group=groups,
+            **zeros,
+        )
+
+    def relu(self, x: str, *, name: str) -> str:
+        """Add a ReLU after the node of that name."""
+        return self.add("Relu", [x], f"{name}_relu")
+
+    def part(self, x: str, output: str, *, axis: int, first: int, end: int = END) -> str:
+        """Take the places from `first` to before `end` of one axis; -n is the n-th from the end."""
+        numbers = [self.integers(f"number_{n}", [n]) for n in (first, end, axis)]
+        return self.add("Slice", [x, *numbers], output)
+
+    def with_past(self, x: str, *, state: Sequence[int], axis: int, name: str) -> str:
+        """Put a state of that shape before x, and hand on the newest part of both.
+
+        A state of no frames is left out.
+        """
+        if state[axis] == 0:
+            return x
+        before = f"state_{len(self._inputs) - 1}"
+        self._inputs.append(_value(before, state))
+        self._outputs.append(_value(f"{before}_out", state))
+        joined = self.add("Concat", [before, x], f"{name}_joined", axis=axis)
+        self.part(joined, f"{before}_out", axis=axis, first=-state[axis])
+        return joined
+
+    def model(self) -> onnx.ModelProto:
+        """Return the checked model."""
+        graph = helper.make_graph(
+            self._nodes, "step", self._inputs, self._outputs, list(self._constants.values())
+        )
+        opset = helper.make_opsetid("", OPSET)
+        model = helper.make_model(
+            graph, opset_imports=[opset], ir_version=IR_VERSION, producer_name="edgekws"
+        )
+        onnx.checker.check_model(model, full_check=True)
+        return model
+
+
+def fold(conv: nn.Conv1d | nn.Conv2d, norm: nn.BatchNorm1d | nn.BatchNorm2d) -> Folded:
+    """Return what convolution and batch norm (in eval mode) do together."""
+    assert norm.running_mean is not None
+    assert norm.running_var is not None
+    scale = norm.weight.double() / torch.sqrt(norm.running_var.double() + norm.eps)
+    weight = (conv.weight.double().flatten(1) * scale[:, None]).reshape(conv.weight.shape)
+    bias = norm.bias.double() - norm.running_mean.double() * scale
+    if weight.ndim == 3:
+        weight = weight[:, :, None, :]  # (out, in / groups, 1, kernel)
+    return Folded(_array(weight), _array(bias))
+
+
+def as_conv(linear: nn.Linear) -> Folded:
+    """Return a linear layer as a convolution of one place."""
+    return Folded(_array(linear.weight)[:, :, None, None], _array(linear.bias))
+
+
+def _array(tensor: Tensor) -> Floats:
+    return np.ascontiguousarray(tensor.detach().numpy(), dtype=np.float32)
+
+
+def _value(name: str, shape: Sequence[int]) -> onnx.ValueInfoProto:
+    return helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
