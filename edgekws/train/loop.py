@@ -5,6 +5,7 @@ import json
 import math
 import time
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -32,7 +33,9 @@ from edgekws.train.dataset import Corpus
 from edgekws.train.evaluate import Normalizer, clip_logits, standard_error
 from edgekws.train.nets import StreamingNet
 from edgekws.train.progress import Reporter
+from edgekws.train.quantization import rounded
 from edgekws.train.recipe import PhaseRecipe, Recipe
+from edgekws.train.schedule import build_optimizer, set_rate
 
 CHECKPOINT_FILE: Final = "checkpoint.safetensors"
 LOG_FILE: Final = "training.jsonl"
@@ -125,6 +128,10 @@ class Trainer:
         elif number:
             self.net.load_state_dict(self.best)
             self.average.load_state_dict(self.best)
+            if phase.quantization_aware:  # epochs before were not judged as the int8 model hears
+                self.progress = msgspec.structs.replace(
+                    self.progress, best_loss=math.inf, best_accuracy=0.0
+                )
         for epoch in range(max(first, self.progress.epochs_done), first + phase.epochs):
             if self._out_of_patience(epoch, first):  # also when going on: it had stopped here
                 break
@@ -157,9 +164,12 @@ class Trainer:
         total, rate = 0.0, 0.0
         for step, (audio, classes) in enumerate(load(stream, workers=self.workers)):
             rate = set_rate(optimizer, phase, (epoch - first) * batches + step, batches)
-            total += self._learn(audio, classes, optimizer, generator)
+            with computing_as(self.net, phase):
+                total += self._loss(audio, classes, optimizer, generator)
+            self._step(optimizer)
             self.reporter.batch(epoch, step + 1, batches, total / (step + 1))
-        loss, accuracy = validate(self.average, self.features, self.validation)
+        with computing_as(self.average, phase):
+            loss, accuracy = validate(self.average, self.features, self.validation)
         if not math.isfinite(total + loss):
             raise ConfigError(
                 f"recipe {self.recipe.name!r}: the loss is no number any more in epoch {epoch + 1};"
@@ -171,7 +181,7 @@ class Trainer:
     def _frames(self) -> int:
         return self.net.config.window_frames
 
-    def _learn(
+    def _loss(
         self,
         audio: Tensor,
         classes: Tensor,
@@ -192,12 +202,15 @@ class Trainer:
         )
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(self.net.parameters(), recipe.optimizer.gradient_norm)
+        return float(loss.detach())
+
+    def _step(self, optimizer: torch.optim.Optimizer) -> None:
+        settings = self.recipe.optimizer
+        nn.utils.clip_grad_norm_(self.net.parameters(), settings.gradient_norm)
         optimizer.step()
         self.steps += 1
         warm = (1 + self.steps) / (10 + self.steps)  # the first weights are soon forgotten
-        update_average(self.average, self.net, min(recipe.optimizer.average_decay, warm))
-        return float(loss.detach())
+        update_average(self.average, self.net, min(settings.average_decay, warm))
 
     def _keep(self, figures: EpochFigures, optimizer: torch.optim.Optimizer) -> None:
         clips, held = len(self.validation.classes), self.progress
@@ -238,37 +251,9 @@ class Trainer:
         self.progress = msgspec.structs.replace(held.progress, labels=self.corpus.labels)
 
 
-def build_optimizer(net: StreamingNet, phase: PhaseRecipe, recipe: Recipe) -> torch.optim.Optimizer:
-    """Return AdamW over the head and, where it is not frozen, the backbone; no decay on vectors."""
-    groups = []
-    for module, rate in (
-        (net.head, phase.head_rate),
-        *((m, phase.backbone_rate) for m in net.backbone()),
-    ):
-        for parameter in module.parameters():
-            parameter.requires_grad_(rate > 0)
-        for matrices in (True, False):
-            chosen = [p for p in module.parameters() if (p.ndim > 1) == matrices and rate > 0]
-            decay = recipe.optimizer.weight_decay if matrices else 0.0
-            if chosen:
-                groups.append({"params": chosen, "lr": rate, "peak": rate, "weight_decay": decay})
-    return torch.optim.AdamW(groups)
-
-
-def set_rate(
-    optimizer: torch.optim.Optimizer, phase: PhaseRecipe, step: int, batches: int
-) -> float:
-    """Set every group's rate: linear warm-up, then a cosine to zero; return the first group's."""
-    total = phase.epochs * batches
-    warm = max(1, int(total * phase.warmup_fraction))
-    factor = (
-        (step + 1) / warm
-        if step < warm
-        else 0.5 * (1.0 + math.cos(math.pi * (step - warm) / max(1, total - warm)))
-    )
-    for group in optimizer.param_groups:
-        group["lr"] = group["peak"] * factor
-    return float(optimizer.param_groups[0]["lr"])
+def computing_as(net: nn.Module, phase: PhaseRecipe) -> AbstractContextManager[None]:
+    """Return the arithmetic of a phase: float, or rounded as the int8 model's."""
+    return rounded(net) if phase.quantization_aware else nullcontext()
 
 
 def training_mode(net: StreamingNet, phase: PhaseRecipe) -> None:

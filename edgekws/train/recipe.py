@@ -62,6 +62,8 @@ class PhaseRecipe(Spec, frozen=True):
     head_rate: Rate
     backbone_rate: Rate
     warmup_fraction: Share = 0.1
+    quantization_aware: bool = False
+    """Compute as the int8 model will: a last short phase for a net that loses by it."""
 
     def __post_init__(self) -> None:
         if self.head_rate + self.backbone_rate == 0:

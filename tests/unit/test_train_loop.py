@@ -21,13 +21,12 @@ from edgekws.train.loop import (
     EpochFigures,
     Trainer,
     Validation,
-    build_optimizer,
-    set_rate,
     training_mode,
 )
 from edgekws.train.nets import StreamingTcn
 from edgekws.train.progress import Reporter
 from edgekws.train.recipe import PhaseRecipe, Recipe
+from edgekws.train.schedule import build_optimizer, set_rate
 from tests.runs import CLIP, LABELS, SMALL_NET, trained
 from tests.training import quiet, recipe_of, recipe_text, tone_corpus
 
@@ -225,6 +224,18 @@ def test_a_loss_that_is_no_number_ends_the_run_and_names_the_phase(tmp_path: Pat
     with pytest.raises(ConfigError, match=r"epoch 1; lower the rates of phase 1"):
         trainer(tmp_path, recipe(((1, 0.01, 0.01),), examples=32), start=start).run()
     assert not (tmp_path / CHECKPOINT_FILE).exists()
+
+
+def test_a_phase_in_eight_bits_learns_whole_weights_and_is_judged_anew(tmp_path: Path) -> None:
+    chosen = recipe(((1, 0.01, 0.005), (1, 0.002, 0.001)))
+    last = msgspec.structs.replace(chosen.phases[1], quantization_aware=True)
+    aware = msgspec.structs.replace(chosen, phases=(chosen.phases[0], last))
+    plain_run, aware_run = trainer(tmp_path / "plain", chosen), trainer(tmp_path / "aware", aware)
+    plain, rounded = plain_run.run(), aware_run.run()
+    assert aware_run.progress.best_epoch == 2  # whatever the float epoch before it reached
+    assert 0.0 < largest_difference(plain, rounded) < 0.1
+    weight = rounded.head.weight
+    assert len(weight[0].unique()) > 0.9 * weight.shape[1]  # not left on the steps of seven bits
 
 
 def test_rates_warm_up_and_then_fall_to_zero() -> None:
