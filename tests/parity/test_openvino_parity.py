@@ -17,10 +17,10 @@ from edgekws.export.formats import Converted, Job, convert
 from edgekws.export.parity import Figures, Reference, compare, reference, require_parity
 from edgekws.export.scores import clip_steps, score_steps, score_stream
 from edgekws.specs import ModelSpec, Precision
-from edgekws.train.nets import StreamingTcn
+from edgekws.train.nets import NetConfig, StreamingNet
 from edgekws.train.run import model_spec
 from tests.parity.tolerances import FP32_POSTERIORS
-from tests.runs import shaken_net, trained
+from tests.runs import FAMILY, shaken_net, trained
 
 FP16_POSTERIORS: Final = 2e-3
 """Weights of 11 bits: 8e-4 measured; one state lost moves those of a random net by 3e-3, those of a
@@ -35,36 +35,39 @@ INT8_LONG_STREAM: Final = 0.01
 PRECISIONS: Final[tuple[Precision, ...]] = ("fp16", "fp32", "int8")
 EXACT: Final = {"fp32": FP32_POSTERIORS, "fp16": FP16_POSTERIORS}
 
+family = pytest.mark.parametrize("config", FAMILY, ids=["tcn", "ds-cnn"])
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("openvino")
 
 
-def small_model() -> ModelSpec:
-    return model_spec(trained().run)
+def small_model(config: NetConfig) -> ModelSpec:
+    return model_spec(trained(config).run)
 
 
-def small_job(net: StreamingTcn) -> Job:
-    model, clips = small_model(), trained().calibration
+def small_job(net: StreamingNet, config: NetConfig) -> Job:
+    model, clips = small_model(config), trained(config).calibration
     return Job(net, model, tuple(clip_steps(model, clip) for clip in clips), say=lambda _: None)
 
 
 @cache
-def trained_models() -> list[Converted]:
-    return convert(small_job(trained().net), [("openvino", p) for p in PRECISIONS])
+def trained_models(config: NetConfig) -> list[Converted]:
+    job = small_job(trained(config).net, config)
+    return convert(job, [("openvino", precision) for precision in PRECISIONS])
 
 
 @cache
-def shaken_models() -> list[Converted]:
-    net = shaken_net(trained().run.net, n_labels=4)
-    return convert(small_job(net), [("openvino", p) for p in ("fp16", "fp32")])
+def shaken_models(config: NetConfig) -> list[Converted]:
+    job = small_job(shaken_net(config, n_labels=4), config)
+    return convert(job, [("openvino", "fp16"), ("openvino", "fp32")])
 
 
 @cache
-def held_out() -> Reference:
-    made = trained()
-    return reference(made.net, small_model(), made.heldout, made.truths)
+def held_out(config: NetConfig) -> Reference:
+    made = trained(config)
+    return reference(made.net, small_model(config), made.heldout, made.truths)
 
 
 def opened(models: list[Converted], precision: Precision, folder: Path) -> Engine:
@@ -75,12 +78,12 @@ def opened(models: list[Converted], precision: Precision, folder: Path) -> Engin
     return open_engine("openvino", folder / f"model-{precision}.xml", model.graph)
 
 
-def figures_of(engine: Engine) -> Figures:
-    return compare(small_model(), engine, held_out(), key="openvino-test", size=1)
+def figures_of(engine: Engine, config: NetConfig) -> Figures:
+    return compare(small_model(config), engine, held_out(config), key="openvino-test", size=1)
 
 
 @torch.inference_mode()
-def posteriors(net: StreamingTcn, x: Floats) -> Floats:
+def posteriors(net: StreamingNet, x: Floats) -> Floats:
     logits, _ = net(torch.from_numpy(x[None]), net.zero_states())
     return np.asarray(torch.softmax(logits, -1)[0].numpy())
 
@@ -90,29 +93,31 @@ def noise(steps: int, *, seed: int) -> Floats:
     return np.random.default_rng(seed).standard_normal((steps, 8, 40)).astype(np.float32)
 
 
+@family
 @pytest.mark.parametrize("precision", ["fp16", "fp32"])
 def test_engine_gives_the_posteriors_of_torch_over_any_steps(
-    folder: Path, precision: Precision
+    folder: Path, config: NetConfig, precision: Precision
 ) -> None:
-    net = shaken_net(trained().run.net, n_labels=4)
-    engine = opened(shaken_models(), precision, folder)
+    net, model = shaken_net(config, n_labels=4), small_model(config)
+    engine = opened(shaken_models(config), precision, folder)
 
     @settings(max_examples=15)
     @given(steps=st.integers(1, 20), seed=st.integers(0, 99))
     def check(steps: int, seed: int) -> None:
         x = noise(steps, seed=seed)
-        ours = score_steps(small_model(), engine, list(x))  # from a reset
+        ours = score_steps(model, engine, list(x))  # from a reset
         theirs = posteriors(net, x.reshape(-1, 40))
         np.testing.assert_allclose(ours, theirs, rtol=0, atol=EXACT[precision])
 
     check()
 
 
+@family
 @pytest.mark.parametrize("precision", PRECISIONS)
 def test_two_engines_in_turns_give_what_each_gives_alone(
-    folder: Path, precision: Precision
+    folder: Path, config: NetConfig, precision: Precision
 ) -> None:
-    one, other = (opened(trained_models(), precision, folder) for _ in range(2))
+    one, other = (opened(trained_models(config), precision, folder) for _ in range(2))
     first, second = noise(12, seed=1), noise(12, seed=2)
     turns = [(one.step(a), other.step(b)) for a, b in zip(first, second, strict=True)]
     for index, steps in enumerate((first, second)):
@@ -121,21 +126,23 @@ def test_two_engines_in_turns_give_what_each_gives_alone(
         np.testing.assert_array_equal(alone, [turn[index] for turn in turns])
 
 
+@family
 @pytest.mark.parametrize("precision", PRECISIONS)
-def test_held_out_clips_pass(folder: Path, precision: Precision) -> None:
-    figures = figures_of(opened(trained_models(), precision, folder))
+def test_held_out_clips_pass(folder: Path, config: NetConfig, precision: Precision) -> None:
+    figures = figures_of(opened(trained_models(config), precision, folder), config)
     require_parity(figures, precision=precision)
     if precision == "int8":
         assert figures.agreement >= INT8_AGREEMENT
-        assert figures.largest_difference > FP16_POSTERIORS  # it is another model
+        assert figures.largest_difference > EXACT["fp16"]  # it is another model
     else:
         assert (figures.agreement, figures.accuracy_loss) == (1, 0)
         assert figures.largest_difference < EXACT[precision]
 
 
-def test_int8_stays_right_over_a_long_stream(folder: Path) -> None:
-    model, pcm = small_model(), trained().stream.pcm
-    engines = [opened(trained_models(), precision, folder) for precision in ("fp32", "int8")]
+@family
+def test_int8_stays_right_over_a_long_stream(folder: Path, config: NetConfig) -> None:
+    model, pcm = small_model(config), trained(config).stream.pcm
+    engines = [opened(trained_models(config), precision, folder) for precision in ("fp32", "int8")]
     fp32, int8 = (score_stream(model, engine, pcm).scores for engine in engines)
     assert np.abs(fp32 - int8).mean() < INT8_LONG_STREAM
     agreeing = fp32.argmax(1) == int8.argmax(1)
