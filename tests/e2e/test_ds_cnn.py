@@ -15,7 +15,7 @@ from tests.speech import Speech, write_wav
 from tests.training import DS_CNN, RATE, adapt, export, recipe_text, write_recipe
 
 HEARD: Final = 0.5
-"""Least share of the clips that it learned from: 1.0 was measured on real speech, chance is 0.25."""
+"""Least share of the clips it learned from: 1.0 was measured on real speech, chance is 0.25."""
 LATENESS_SECONDS: Final = 1.0
 
 
