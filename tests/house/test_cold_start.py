@@ -91,7 +91,7 @@ def test_loading_is_quick_and_small(bundle: Path) -> None:
 def test_the_home_folder_stays_as_it_was(bundle: Path, tmp_path: Path) -> None:
     """ONNX Runtime leaves a device id there unless it is told not to."""
     done = subprocess.run(
-        [sys.executable, "-m", "edgekws", "doctor", "--bundle", str(bundle)],
+        [sys.executable, "-m", "edgekws", "bundle", "verify", str(bundle)],
         env={**environment(), "HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "cache")},
         capture_output=True,
         timeout=PATIENCE_SECONDS,
