@@ -161,6 +161,7 @@ def _count(subject: Subject, pcm: Pcm) -> None:
         print(f"{subject.peer.name}: {error}", file=sys.stderr)
     else:
         subject.instructions = count.total
+        print(f"{subject.peer.name}: {count.total / 1e6:.1f} M instructions", file=sys.stderr)
 
 
 def _hear(subject: Subject, wav: Path) -> None:
