@@ -103,6 +103,16 @@ class GraphSpec(Spec, frozen=True):
     scores: TensorSpec
     states: tuple[StateSpec, ...]
 
+    @property
+    def inputs(self) -> tuple[TensorSpec, ...]:
+        """All that goes in: the features, then the states."""
+        return (self.features, *(state.input for state in self.states))
+
+    @property
+    def outputs(self) -> tuple[TensorSpec, ...]:
+        """All that comes out: the scores, then the states."""
+        return (self.scores, *(state.output for state in self.states))
+
 
 class ModelSpec(Spec, frozen=True):
     """What every format of one model has in common.

@@ -13,7 +13,15 @@ import numpy as np
 import onnxruntime
 from onnxruntime.capi import onnxruntime_pybind11_state as native
 
-from edgekws.engines.tensors import Array, describe, load, one_line, start_states, store
+from edgekws.engines.tensors import (
+    Array,
+    describe,
+    load,
+    one_line,
+    require_tensors,
+    start_states,
+    store,
+)
 from edgekws.errors import BundleError
 from edgekws.events import Floats
 from edgekws.specs import GraphSpec, TensorSpec
@@ -95,21 +103,13 @@ def _open_session(model: bytes | Path) -> Any:
 
 def _check_signature(session: Any, graph: GraphSpec, *, where: str) -> None:
     """Raise BundleError where the model takes or gives other tensors than the graph says."""
-    wanted = (
-        [graph.features, *(state.input for state in graph.states)],
-        [graph.scores, *(state.output for state in graph.states)],
-    )
-    for side, tensors, found in zip(
-        ("inputs", "outputs"), wanted, (session.get_inputs(), session.get_outputs()), strict=True
+    for side, found, tensors in (
+        ("inputs", session.get_inputs(), graph.inputs),
+        ("outputs", session.get_outputs(), graph.outputs),
     ):
-        has = {tensor.name: (list(tensor.shape), tensor.type) for tensor in found}
-        needs = {t.name: (list(t.shape), ONNX_TYPES[t.dtype]) for t in tensors}
-        if has != needs:
-            names = sorted(n for n in has.keys() | needs.keys() if has.get(n) != needs.get(n))
-            raise BundleError(
-                f"{where}: the model's {side} are not those of the manifest: "
-                + "; ".join(f"{n}: has {has.get(n)}, needs {needs.get(n)}" for n in names)
-            )
+        has = [(tensor.name, (list(tensor.shape), tensor.type)) for tensor in found]
+        needs = {tensor.name: (list(tensor.shape), ONNX_TYPES[tensor.dtype]) for tensor in tensors}
+        require_tensors(has, needs, where=where, side=side)
 
 
 def _place(tensor: TensorSpec, array: Array) -> tuple[str, str, int, Any, list[int], int]:

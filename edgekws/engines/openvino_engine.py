@@ -12,8 +12,7 @@ from typing import Any, Final
 import numpy as np
 
 from edgekws.engines.openvino_runtime import compile_ir, openvino
-from edgekws.engines.tensors import Array, describe, load, start_states, store
-from edgekws.errors import BundleError
+from edgekws.engines.tensors import Array, describe, load, require_tensors, start_states, store
 from edgekws.events import Floats
 from edgekws.specs import GraphSpec, TensorSpec
 
@@ -59,19 +58,13 @@ class OpenvinoEngine:
 
 def _check_signature(compiled: Any, graph: GraphSpec, *, where: str) -> None:
     """Raise BundleError where the model takes or gives other tensors than the graph says."""
-    sides = {
-        "inputs": (compiled.inputs, [graph.features, *(s.input for s in graph.states)]),
-        "outputs": (compiled.outputs, [graph.scores, *(s.output for s in graph.states)]),
-    }
-    for side, (ports, tensors) in sides.items():
-        has = {" or ".join(sorted(port.names)): _found(port) for port in ports}
+    for side, ports, tensors in (
+        ("inputs", compiled.inputs, graph.inputs),
+        ("outputs", compiled.outputs, graph.outputs),
+    ):
+        has = [(" or ".join(sorted(port.names)), _found(port)) for port in ports]
         needs = {tensor.name: _wanted(tensor) for tensor in tensors}
-        if has != needs or len(ports) != len(tensors):
-            names = sorted(n for n in has.keys() | needs.keys() if has.get(n) != needs.get(n))
-            raise BundleError(
-                f"{where}: the model's {side} are not those of the manifest: "
-                + "; ".join(f"{n}: has {has.get(n)}, needs {needs.get(n)}" for n in names)
-            )
+        require_tensors(has, needs, where=where, side=side)
 
 
 def _found(port: Any) -> str:

@@ -1,11 +1,13 @@
 """What every engine does at its border: numbers into tensors and out, states at their start."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edgekws.errors import BundleError
 from edgekws.events import Floats
 from edgekws.specs import GraphSpec, TensorSpec
 
@@ -35,6 +37,23 @@ def load(array: Array, tensor: TensorSpec) -> Floats:
     if tensor.dtype != "float32":
         return (array.astype(np.float32) - tensor.zero_point) * np.float32(tensor.scale)
     return array.copy()
+
+
+def require_tensors(
+    found: Sequence[tuple[str, object]], needs: Mapping[str, object], *, where: str, side: str
+) -> None:
+    """Raise BundleError where a model's inputs or outputs are others than its manifest says.
+
+    Both give a tensor's name its type and shape, in whatever form the engine compares and prints;
+    of those found, two may have one name.
+    """
+    has = dict(found)
+    if has != needs or len(found) != len(needs):
+        names = sorted(n for n in has.keys() | needs.keys() if has.get(n) != needs.get(n))
+        raise BundleError(
+            f"{where}: the model's {side} are not those of the manifest: "
+            + "; ".join(f"{n}: has {has.get(n)}, needs {needs.get(n)}" for n in names)
+        )
 
 
 def describe(model: bytes | Path) -> str:

@@ -16,7 +16,7 @@ except ModuleNotFoundError as missing:
         raise ImportError("tflite_runtime does not run with numpy 2") from None
 
 from edgekws.engines.descriptors import muted
-from edgekws.engines.tensors import describe, one_line
+from edgekws.engines.tensors import describe, one_line, require_tensors
 from edgekws.errors import BundleError
 from edgekws.specs import GraphSpec, TensorSpec
 
@@ -44,20 +44,12 @@ def check_signature(
     interpreter: Any, graph: GraphSpec, *, where: str
 ) -> tuple[dict[str, int], dict[str, int]]:
     """Return indices of inputs and outputs by name; BundleError where `graph` has others."""
-    wanted = (
-        [graph.features, *(state.input for state in graph.states)],
-        [graph.scores, *(state.output for state in graph.states)],
-    )
     found = interpreter.get_input_details(), interpreter.get_output_details()
-    for side, tensors, details in zip(("inputs", "outputs"), wanted, found, strict=True):
-        has = {detail["name"]: _signature(detail) for detail in details}
-        needs = {t.name: _wanted(t) for t in tensors}
-        if has != needs:
-            names = sorted(n for n in has.keys() | needs.keys() if has.get(n) != needs.get(n))
-            raise BundleError(
-                f"{where}: the model's {side} are not those of the manifest: "
-                + "; ".join(f"{n}: has {has.get(n)}, needs {needs.get(n)}" for n in names)
-            )
+    wanted = graph.inputs, graph.outputs
+    for side, details, tensors in zip(("inputs", "outputs"), found, wanted, strict=True):
+        has = [(detail["name"], _signature(detail)) for detail in details]
+        needs = {tensor.name: _wanted(tensor) for tensor in tensors}
+        require_tensors(has, needs, where=where, side=side)
     inputs, outputs = ({d["name"]: d["index"] for d in details} for details in found)
     return inputs, outputs
 
