@@ -48,25 +48,20 @@ def _probe(args: argparse.Namespace) -> int:
 
 def _device(args: argparse.Namespace) -> "Device":
     """Open the model file that was asked for, or the best one."""
-    from edgekws.runtime.pick import open_picked, pick_model
     from edgekws.runtime.wiring import find_bundle, open_device
 
-    bundle = find_bundle(next(iter(args.bundle), None))
-    if args.engine is None:
-        return open_device(bundle)
-    return open_picked(bundle, pick_model(bundle, args.engine))
+    return open_device(find_bundle(next(iter(args.bundle), None)), key=args.engine)
 
 
 def _all_devices(args: argparse.Namespace) -> "list[Device]":
     """Open every model file whose engine is installed; say which ones are left out."""
-    from edgekws.runtime.pick import open_picked
-    from edgekws.runtime.wiring import find_bundle
+    from edgekws.runtime.wiring import find_bundle, open_device
 
     bundles = [find_bundle(path) for path in args.bundle or [None]]
     devices, missing = [], []
     for bundle, model_file in ((b, m) for b in bundles for m in b.manifest.models):
         try:
-            devices.append(open_picked(bundle, model_file))
+            devices.append(open_device(bundle, key=model_file.key))
         except MissingExtraError as error:
             missing.append(error)
             print(f"edgekws: left out {model_file.key}: {error}", file=sys.stderr)

@@ -1,6 +1,5 @@
 """What a bundle costs against what its target allows: bytes always, the rest where measured."""
 
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -8,9 +7,9 @@ from typing import Final
 from edgekws.bundle import Bundle
 from edgekws.errors import ExportError
 from edgekws.export.targets import Budget, Target
+from edgekws.runtime.bench import hear
 from edgekws.runtime.fresh import probe_fresh
-from edgekws.runtime.probe import step_blocks
-from edgekws.runtime.wiring import Device, open_device
+from edgekws.runtime.wiring import open_device
 
 HEARD_SECONDS: Final = 20
 
@@ -33,7 +32,8 @@ def measure(bundle: Bundle, target: Target, say: Callable[[str], None]) -> Cost:
     if device.model_file.key != best.key:
         say(f"memory and share of a core are not measured: no engine for {best.key} is here")
         return Cost(size)
-    return Cost(size, probe_fresh(bundle.path, best.key).peak_rss_mb, _core_share(device))
+    share = hear(device, seconds=HEARD_SECONDS) / HEARD_SECONDS
+    return Cost(size, probe_fresh(bundle.path, best.key).peak_rss_mb, share)
 
 
 def require_budget(cost: Cost, target: Target) -> None:
@@ -62,12 +62,3 @@ def _over(cost: Cost, budget: Budget) -> Iterator[str]:
         yield f"{cost.rss_mb:.0f} MB of memory, allowed are {budget.rss_mb:.0f}"
     if cost.core_share is not None and cost.core_share > budget.core_share:
         yield f"{cost.core_share:.2%} of a core, allowed are {budget.core_share:.2%}"
-
-
-def _core_share(device: Device) -> float:
-    """Return the CPU seconds of all threads per second of audio."""
-    blocks = step_blocks(device, seconds=HEARD_SECONDS)
-    begin = time.process_time()
-    for block in blocks:
-        device.detector.push(block)
-    return (time.process_time() - begin) / HEARD_SECONDS

@@ -69,10 +69,10 @@ def bench(devices: Sequence[Device]) -> list[BenchReport]:
     """Measure devices over synthetic speech; loading and memory in fresh processes."""
     runs = [(device, _Clocks()) for device in devices]
     for device, _ in runs:
-        _hear(device)  # a warm-up
+        hear(device, seconds=AUDIO_SECONDS)  # a warm-up
     for _ in range(ROUNDS):
         for device, clocks in runs:
-            clocks.whole.append(_hear(device))
+            clocks.whole.append(hear(device, seconds=AUDIO_SECONDS))
         for device, clocks in runs:
             _time_stages(device, clocks)
     for _ in range(PROBES):
@@ -81,10 +81,10 @@ def bench(devices: Sequence[Device]) -> list[BenchReport]:
     return [_report(device, clocks, first=runs[0][1]) for device, clocks in runs]
 
 
-def _hear(device: Device) -> float:
-    """Return the CPU seconds that the whole detector spends on the audio from a fresh start."""
+def hear(device: Device, *, seconds: int) -> float:
+    """Return the CPU seconds, of all threads, that the whole detector spends on so much audio."""
     device.detector.reset()
-    blocks = step_blocks(device, seconds=AUDIO_SECONDS)
+    blocks = step_blocks(device, seconds=seconds)
     begin = time.process_time()
     for block in blocks:
         device.detector.push(block)

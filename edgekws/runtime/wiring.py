@@ -1,7 +1,7 @@
 """Puts a device together: finds the bundle, opens the best engine there is, checks it, builds."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -10,7 +10,7 @@ import edgekws
 from edgekws.bundle import Bundle, ModelFile, bundles_in, newest_bundle, open_bundle
 from edgekws.engines.engine import Engine
 from edgekws.engines.registry import open_engine
-from edgekws.errors import BundleError, MissingExtraError
+from edgekws.errors import BundleError, MissingExtraError, UsageError
 from edgekws.runtime.detector import Detector
 from edgekws.runtime.selfcheck import self_check
 from edgekws.runtime.tally import Warn
@@ -58,15 +58,29 @@ def find_bundle(path: Path | None) -> Bundle:
     return open_bundle(newest_bundle([own]) if bundles_in(own) else find_shipped())
 
 
+def find_model(bundle: Bundle, key: str) -> ModelFile:
+    """Return the model file of a key such as "onnx-int8"; UsageError where there is none."""
+    by_key = {model_file.key: model_file for model_file in bundle.manifest.models}
+    if key not in by_key:
+        raise UsageError(f"{bundle.path}: no model file {key!r}; there is {', '.join(by_key)}")
+    return by_key[key]
+
+
 def open_device(
-    bundle: Bundle, *, triggers: Mapping[str, TriggerSpec] | None = None, warn: Warn = log.warning
+    bundle: Bundle,
+    *,
+    key: str | None = None,
+    triggers: Mapping[str, TriggerSpec] | None = None,
+    warn: Warn = log.warning,
 ) -> Device:
     """Build the detector of a bundle after its self-check.
 
-    `triggers` stand in for the manifest's. Raises MissingExtraError where no engine for any of its
-    model files is installed, and SkewError where the self-check fails.
+    `key` names a model file in place of the best one that runs here, `triggers` stand in for the
+    manifest's. Raises UsageError for a key that the bundle has not, MissingExtraError where no
+    engine for any of the model files in question is installed, SkewError where the check fails.
     """
-    model_file, engine = _best_engine(bundle)
+    candidates = bundle.manifest.models if key is None else (find_model(bundle, key),)
+    model_file, engine = _best_engine(bundle, candidates)
     self_check(bundle, model_file, engine)
     manifest = bundle.manifest
     log.info("bundle path=%s model=%s: self-check passed", bundle.path, model_file.key)
@@ -76,10 +90,10 @@ def open_device(
     return Device(bundle, model_file, engine, detector)
 
 
-def _best_engine(bundle: Bundle) -> tuple[ModelFile, Engine]:
+def _best_engine(bundle: Bundle, candidates: Sequence[ModelFile]) -> tuple[ModelFile, Engine]:
     """Open the first model file, best first, whose engine is installed."""
     missing: list[MissingExtraError] = []
-    for model_file in bundle.manifest.models:
+    for model_file in candidates:
         path = bundle.model_path(model_file)
         try:
             engine = open_engine(model_file.format, path, model_file.graph)
