@@ -11,13 +11,12 @@ import tempfile
 from functools import partial
 from pathlib import Path
 
-import msgspec
-from measure import Count, count_instructions, print_table, speech
+from measure import Count, count_instructions, print_table, run_script, speech
 
-from edgekws.bundle import Bundle, Golden, encode_golden, file_entry, write_bundle
+from edgekws.bundle import Bundle
 from edgekws.errors import EdgekwsError
 from edgekws.events import Pcm
-from edgekws.runtime.pick import pick_model
+from edgekws.export.repack import repack
 from edgekws.runtime.wiring import find_bundle
 
 
@@ -42,19 +41,9 @@ def main() -> int:
 def count(bundle: Bundle, key: str, pcm: Pcm) -> Count:
     """Count what `edgekws listen` executes with one model file of a bundle."""
     with tempfile.TemporaryDirectory() as folder:
-        alone = keep_one(bundle, key, Path(folder) / "bundle")
+        target = bundle.manifest.target
+        alone = repack(bundle.path, Path(folder), target, say=lambda _: None, models=[key])
         return count_instructions(partial(listen, alone), pcm)
-
-
-def keep_one(bundle: Bundle, key: str, path: Path) -> Path:
-    """Write a copy of a bundle that holds one of its model files, and return its path."""
-    manifest, golden, chosen = bundle.manifest, bundle.golden(), pick_model(bundle, key)
-    kept = Golden(golden.pcm, golden.features, {key: golden.scores[key]})
-    files = {f.path: (bundle.path / f.path).read_bytes() for f in (*chosen.files(), manifest.card)}
-    files[manifest.golden.path] = encode_golden(kept)
-    entry = file_entry(manifest.golden.path, files[manifest.golden.path])
-    write_bundle(path, msgspec.structs.replace(manifest, models=(chosen,), golden=entry), files)
-    return path
 
 
 def listen(bundle: Path, wav: Path) -> list[str]:
@@ -87,7 +76,4 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except EdgekwsError as error:
-        sys.exit(f"{Path(__file__).name}: {error}")
+    run_script(main)

@@ -20,10 +20,9 @@ from typing import Final
 import msgspec
 import numpy as np
 import torch
-from measure import print_table
+from measure import print_table, run_script
 
 from edgekws.engines.registry import open_engine
-from edgekws.errors import EdgekwsError
 from edgekws.events import Floats, Pcm
 from edgekws.export.formats import Job, Key, convert, parse_key
 from edgekws.export.scores import clip_steps
@@ -211,7 +210,4 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except EdgekwsError as error:
-        sys.exit(f"{Path(__file__).name}: {error}")
+    run_script(main)

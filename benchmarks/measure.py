@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, NoReturn
 
 import numpy as np
 
@@ -140,3 +140,11 @@ def _parts(dump: Path) -> Counter[str]:
 
 def _part(path: str) -> str:
     return next((name for name, pattern in LIBRARIES if re.search(pattern, path)), "other")
+
+
+def run_script(main: Callable[[], int]) -> NoReturn:
+    """End the process with the code of a script, or the one line of its error."""
+    try:
+        sys.exit(main())
+    except EdgekwsError as error:
+        sys.exit(f"{Path(sys.argv[0]).name}: {error}")

@@ -16,7 +16,15 @@ from pathlib import Path
 from statistics import median
 from typing import Any, Final
 
-from measure import ROOT, TIMEOUT_SECONDS, count_instructions, print_table, speech, write_wav
+from measure import (
+    ROOT,
+    TIMEOUT_SECONDS,
+    count_instructions,
+    print_table,
+    run_script,
+    speech,
+    write_wav,
+)
 from venvs import Venv, last_words, make_venv
 
 from edgekws.errors import EdgekwsError
@@ -195,7 +203,4 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except EdgekwsError as error:
-        sys.exit(f"{Path(__file__).name}: {error}")
+    run_script(main)
