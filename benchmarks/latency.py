@@ -22,7 +22,6 @@ import numpy as np
 import torch
 from measure import print_table, run_script
 
-from edgekws.engines.registry import open_engine
 from edgekws.events import Floats, Pcm
 from edgekws.export.formats import Job, Key, convert, parse_key
 from edgekws.export.scores import clip_steps
@@ -90,9 +89,7 @@ def build(
     clips = tuple(clip_steps(model, clip) for clip in load_calibration(folder)[:CALIBRATION_CLIPS])
     (made,) = convert(Job(net, model, clips, _say), [key])
     with tempfile.TemporaryDirectory() as aside:
-        for name, data in made.named_files().items():
-            Path(aside, name).write_bytes(data)
-        engine = open_engine(made.format, Path(aside, next(iter(made.named_files()))), made.graph)
+        engine = made.open(Path(aside))
     return Variant(step_ms, Detector(model, engine, triggers), trained)
 
 

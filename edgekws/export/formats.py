@@ -3,8 +3,11 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Final, cast, get_args
+from pathlib import Path
+from typing import Final, cast
 
+from edgekws.engines.engine import Engine
+from edgekws.engines.registry import open_engine
 from edgekws.errors import MissingExtraError, UsageError
 from edgekws.events import Floats
 from edgekws.specs import Format, GraphSpec, ModelSpec, Precision
@@ -32,9 +35,9 @@ PRECISIONS: Final[Mapping[Format, tuple[Precision, ...]]] = {
 """Every precision that a converter makes."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False, slots=True)
 class Job:
-    """A net in eval mode, and real audio to calibrate on.
+    """A net in eval mode, and real audio to calibrate on; each job is equal to itself alone.
 
     `clips` are streams from their start: steps of normalized features (step_frames, n_mfcc).
     """
@@ -68,6 +71,12 @@ class Converted:
         """Return the files under the names that they have in a bundle."""
         return {f"model-{self.precision}{suffix}": data for suffix, data in self.files.items()}
 
+    def open(self, folder: Path) -> Engine:
+        """Write the files into a folder, and open them there as a device does."""
+        for name, data in self.named_files().items():
+            (folder / name).write_bytes(data)
+        return open_engine(self.format, folder / next(iter(self.named_files())), self.graph)
+
 
 Converter = Callable[[Job, Sequence[Precision]], list[Converted]]
 
@@ -88,12 +97,14 @@ def convert(job: Job, wanted: Sequence[Key]) -> list[Converted]:
 
 def parse_key(text: str) -> Key:
     """Read FORMAT-PRECISION; UsageError, listing what there is, for anything else."""
-    format, _, precision = text.partition("-")
-    known = {(f, p) for f, precisions in PRECISIONS.items() for p in precisions}
-    if format in get_args(Format) and (format, precision) in known:
-        return cast(Format, format), cast(Precision, precision)
-    names = ", ".join(f"{f}-{p}" for f, precisions in PRECISIONS.items() for p in precisions)
-    raise UsageError(f"no model {text!r}; there is {names}")
+    known: dict[str, Key] = {
+        f"{format}-{precision}": (format, precision)
+        for format, precisions in PRECISIONS.items()
+        for precision in precisions
+    }
+    if text not in known:
+        raise UsageError(f"no model {text!r}; there is {', '.join(known)}")
+    return known[text]
 
 
 def _converter(format: Format) -> Converter:

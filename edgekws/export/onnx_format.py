@@ -12,9 +12,10 @@ from edgekws.specs import Precision
 
 def convert(job: Job, precisions: Sequence[Precision]) -> list[Converted]:
     """Return the net in each precision, "fp32" or "int8"; equal input gives equal bytes."""
-    fp32 = to_onnx(job.net, job.model)
     return [
-        _converted(sound_int8(fp32, job) if precision == "int8" else fp32, precision)
+        _converted(
+            sound_int8(job) if precision == "int8" else to_onnx(job.net, job.model), precision
+        )
         for precision in precisions
     ]
 

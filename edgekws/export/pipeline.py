@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from edgekws.engines.registry import open_engine
 from edgekws.errors import RunError
 from edgekws.export.formats import Converted, Job, Key, Say, convert
 from edgekws.export.golden_audio import golden_audio
@@ -100,10 +99,7 @@ def _prove(converted: Converted, model: ModelSpec, trained: Reference, aside: Pa
     """Return a model that agrees with the trained net, or raise ParityError."""
     folder = aside / converted.key
     folder.mkdir()
-    for name, data in converted.named_files().items():
-        (folder / name).write_bytes(data)
-    first = folder / next(iter(converted.named_files()))
-    engine = open_engine(converted.format, first, converted.graph)
+    engine = converted.open(folder)
     figures = compare(model, engine, trained, key=converted.key, size=converted.size)
     require_parity(figures, precision=converted.precision)
     return BuiltModel(converted, engine, figures)

@@ -7,6 +7,7 @@ reads its values out of the quantization: with one of them inside, they would be
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -17,7 +18,7 @@ from edgekws.events import Floats
 from edgekws.export.formats import Job, Say, Steps
 from edgekws.export.quantize import QUANTIZED_OPS, to_int8
 from edgekws.export.scores import score_steps
-from edgekws.export.to_onnx import graph_spec
+from edgekws.export.to_onnx import graph_spec, to_onnx
 from edgekws.runtime.detector import rows_to_fill
 from edgekws.specs import ModelSpec
 
@@ -41,12 +42,15 @@ class Trial:
     agreement: float
 
 
-def sound_int8(fp32: onnx.ModelProto, job: Job) -> onnx.ModelProto:
-    """Return the int8 form of a float graph, with sensitive tensors in float where it needs them.
+@lru_cache(maxsize=1)
+def sound_int8(job: Job) -> onnx.ModelProto:
+    """Return the int8 graph of a net, with sensitive tensors in float where it needs them.
 
     Every tensor that stays in float is told with the reason. Where no few of them help, the plain
-    int8 model comes back, and parity then says what is wrong with it.
+    int8 model comes back, and parity then says what is wrong with it. ONNX and OpenVINO both start
+    from it, so the last job's is kept: it is to be read only.
     """
+    fp32 = to_onnx(job.net, job.model)
     plain = to_int8(fp32, job.clips)
     judge = _Judge(fp32, job.model, job.clips)
     before = judge.agreement(plain)

@@ -57,8 +57,7 @@ def convert(job: Job, precisions: Sequence[Precision]) -> list[Converted]:
 
     Raises ExportError, naming the layer, for an operator that OpenVINO refuses.
     """
-    fp32 = to_onnx(job.net, job.model)
-    sources = (join_states(_source(fp32, job, precision)) for precision in precisions)
+    sources = (join_states(_source(job, precision)) for precision in precisions)
     return [
         Converted("openvino", precision, to_ir(source, precision), graph_spec(source))
         for precision, source in zip(precisions, sources, strict=True)
@@ -74,10 +73,9 @@ def to_ir(model: onnx.ModelProto, precision: Precision) -> dict[str, bytes]:
         return {".xml": _bare(xml.read_bytes()), ".bin": weights.read_bytes()}
 
 
-def _source(fp32: onnx.ModelProto, job: Job, precision: Precision) -> onnx.ModelProto:
-    if precision == "int8":
-        return quantize_convolutions(fp32, sound_int8(fp32, job))
-    return fp32
+def _source(job: Job, precision: Precision) -> onnx.ModelProto:
+    fp32 = to_onnx(job.net, job.model)
+    return quantize_convolutions(fp32, sound_int8(job)) if precision == "int8" else fp32
 
 
 def _read(model: onnx.ModelProto) -> Any:

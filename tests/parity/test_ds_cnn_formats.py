@@ -45,9 +45,7 @@ def converted() -> dict[Key, Converted]:
 @pytest.mark.parametrize("key", KEYS, ids="-".join)
 def test_every_format_passes(key: Key, tmp_path: Path) -> None:
     made, model = trained(SMALL_DS_CNN), converted()[key]
-    for name, data in model.named_files().items():
-        (tmp_path / name).write_bytes(data)
-    engine = open_engine(key[0], tmp_path / next(iter(model.named_files())), model.graph)
+    engine = model.open(tmp_path)
     spec = model_spec(made.run)
     trained_net = reference(made.net, spec, made.heldout, made.truths)
     figures = compare(spec, engine, trained_net, key=model.key, size=model.size)

@@ -11,7 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgekws.engines.engine import Engine
-from edgekws.engines.registry import open_engine
 from edgekws.events import Floats
 from edgekws.export.formats import Converted, Job, convert
 from edgekws.export.parity import Figures, Reference, compare, reference, require_parity
@@ -73,9 +72,7 @@ def held_out(config: NetConfig) -> Reference:
 def opened(models: list[Converted], precision: Precision, folder: Path) -> Engine:
     """Write one of the models as a bundle has it, and open it."""
     (model,) = (model for model in models if model.precision == precision)
-    for name, data in model.named_files().items():
-        (folder / name).write_bytes(data)
-    return open_engine("openvino", folder / f"model-{precision}.xml", model.graph)
+    return model.open(folder)
 
 
 def figures_of(engine: Engine, config: NetConfig) -> Figures:

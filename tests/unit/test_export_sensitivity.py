@@ -44,7 +44,7 @@ def test_a_sound_model_is_the_plain_int8_model() -> None:
     work = job(trained().net, said)
     fp32 = to_onnx(work.net, work.model)
     plain = to_int8(fp32, work.clips)
-    assert sound_int8(fp32, work).SerializeToString() == plain.SerializeToString()
+    assert sound_int8(work).SerializeToString() == plain.SerializeToString()
     assert said == []
 
 
@@ -53,7 +53,7 @@ def test_what_makes_and_reads_a_spoiled_tensor_stays_in_float_and_is_told() -> N
     said: list[str] = []
     work = job(with_outlier(), said)
     fp32 = to_onnx(work.net, work.model)
-    model = sound_int8(fp32, work)
+    model = sound_int8(work)
     kept = quantized_weights(to_int8(fp32, work.clips)) - quantized_weights(model)
     assert "embed_weight_quantized" in kept
     assert len(kept) <= 3
