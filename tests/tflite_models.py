@@ -1,4 +1,4 @@
-"""A TFLite model for tests, written by hand: no converter, no torch."""
+"""The delay net as a TFLite model, written by hand: no converter, no torch."""
 
 from typing import Any, Final
 
@@ -7,33 +7,12 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
 
-from edgekws.specs import GraphSpec, StateSpec, TensorSpec
+from edgekws.specs import TensorSpec
+from tests.delay_net import delay_graph
 
-SCALE: Final = 0.25
-ZERO: Final = -10
 BACK: Final = [0, 2, 0]  # where the last two of four frames begin
 Operator = schema.BuiltinOperator
 Options = schema.BuiltinOptions
-
-
-def tensor(name: str, shape: tuple[int, ...], dtype: Any = "float32") -> TensorSpec:
-    scale, zero = (SCALE, ZERO) if dtype == "int8" else (1.0, 0)
-    return TensorSpec(name=name, shape=shape, dtype=dtype, scale=scale, zero_point=zero)
-
-
-def delay_graph(dtype: str) -> GraphSpec:
-    """Return the signature of a net whose scores are the last two frames of the step before."""
-    return GraphSpec(
-        features=tensor("features", (1, 4, 3), dtype),
-        scores=tensor("scores", (1, 2, 3), dtype),
-        states=(
-            StateSpec(
-                input=tensor("state_0", (1, 2, 3), dtype),
-                output=tensor("state_0_out", (1, 2, 3), dtype),
-            ),
-            StateSpec(input=tensor("state_1", (1,)), output=tensor("state_1_out", (1,))),
-        ),
-    )
 
 
 def delay_model(dtype: str, *, operator: int = Operator.SLICE) -> bytes:

@@ -22,7 +22,7 @@ SCORE_TOLERANCE: Final = 0.02
 """Of 38 detections by the int8 model LiteRT gave the same scores to the last bit. ONNX Runtime's
 kernels of the two architectures round sums otherwise now and then: one score moved by 0.003, the
 others by less than 0.0001. A wrong kernel moves them by tenths."""
-UNPACKED: Final = "/root/commands-12-rpi"
+UNPACKED: Final = "/srv/commands-12-rpi"
 BUNDLE: Final = "/opt/edgekws/current/bundle"
 
 
@@ -40,8 +40,9 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def board(exported: Path, tmp_path_factory: pytest.TempPathFactory) -> Board:
     """A board on which root unpacked the archive and ran install.sh."""
     board = fresh_board(tmp_path_factory.mktemp("board"))
+    (board.root / "srv").mkdir(exist_ok=True)
     archive = exported.with_name(f"{exported.name}.tar.gz")
-    subprocess.run(["tar", "xf", archive, "-C", board.root / "root"], check=True)
+    subprocess.run(["tar", "xf", archive, "-C", board.root / "srv"], check=True)
     done = board.run("sh", f"{UNPACKED}/install.sh", check=False)
     assert done.returncode == 0, done.stderr
     assert f"installing packages from {UNPACKED}/wheelhouse" in done.stdout
@@ -84,9 +85,9 @@ def test_the_bundle_verifies_and_its_best_model_loads(board: Board, exported: Pa
 
 
 def test_it_hears_what_x86_hears(board: Board, exported: Path, recording: Path) -> None:
-    (board.root / "root/ten.wav").write_bytes(recording.read_bytes())
+    (board.root / "srv/ten.wav").write_bytes(recording.read_bytes())
     settings = ("--config", "/opt/edgekws/listen.toml")
-    there = board.run("edgekws", "listen", *settings, "--source", "wav:/root/ten.wav")
+    there = board.run("edgekws", "listen", *settings, "--source", "wav:/srv/ten.wav")
     here = edgekws("listen", "--bundle", exported, "--source", f"wav:{recording}")
     assert here.code == 0, here.stderr
     expected = detections(here.lines)
@@ -111,8 +112,8 @@ def test_another_machines_archive_is_refused_at_once(board: Board, tmp_path: Pat
     done = export("--target", "x86", "--out", tmp_path / "dist", cwd=tmp_path)
     assert done.code == 0, done.stderr
     script = tmp_path / "dist" / "commands-12-x86"
-    subprocess.run(["cp", "--recursive", script, board.root / "root"], check=True)
-    refused = board.run("sh", "/root/commands-12-x86/install.sh", check=False)
+    subprocess.run(["cp", "--recursive", script, board.root / "srv"], check=True)
+    refused = board.run("sh", "/srv/commands-12-x86/install.sh", check=False)
     assert refused.returncode == 3
     assert "this archive is for x86_64" in refused.stderr
     assert "this machine is aarch64" in refused.stderr

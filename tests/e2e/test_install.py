@@ -19,6 +19,7 @@ import pytest
 from edgekws.export.release import release
 from tests.bundles import make_bundle, noise, tone
 from tests.commands import PATIENCE_SECONDS, edgekws, parse, write_wav
+from tests.needs import lacking
 
 HERE: Final = f"{sys.version_info.major}.{sys.version_info.minor}"
 OTHER: Final = "3.11" if HERE != "3.11" else "3.12"
@@ -325,7 +326,7 @@ def test_two_at_once_do_not_meet(unpacked: Path, home: Home) -> None:
 def test_the_script_is_plain_sh(unpacked: Path) -> None:
     """As shellcheck sees it, where that is installed; CI installs it."""
     if shutil.which("shellcheck") is None:
-        pytest.skip("needs the Debian package shellcheck")
+        lacking("needs the Debian package shellcheck")
     done = subprocess.run(
         ["shellcheck", unpacked / "install.sh"], capture_output=True, text=True, check=False
     )

@@ -7,28 +7,25 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 import numpy as np
 import pytest
 
 from edgekws.engines import Engine, open_engine
-from edgekws.engines.openvino_runtime import core, openvino
+from edgekws.engines.openvino_runtime import core
 from edgekws.errors import BundleError, MissingExtraError
 from edgekws.events import Floats
-from edgekws.specs import GraphSpec, StateSpec, TensorSpec
 from tests.bundles import golden_vectors, graph_spec, model_spec, onnx_model
 from tests.commands import environment
-
-ops = openvino.opset13
+from tests.delay_net import delay_graph, other_signatures, run
+from tests.openvino_models import delay_net, write
 
 OTHER_KERNELS: Final = 2e-5  # posteriors, ONNX Runtime against OpenVINO: 4e-6 measured
 LOAD_CPU_SECONDS: Final = 0.7  # 0.3 measured: import of numpy and OpenVINO, and the model
 LOAD_RSS_MB: Final = 130.0  # 86 measured
 OTHER_THREADS_SHARE: Final = 0.2  # of the CPU time of steps; 0.0 measured
-SCALE: Final = 0.25
-ZERO: Final = -10
 
 
 SIGNAL_AFTER_TWO: Final = """
@@ -68,63 +65,6 @@ def golden() -> tuple[Floats, Floats]:
     return np.asarray(normal), vectors.scores["onnx-fp32"]
 
 
-@pytest.fixture
-def features(golden: tuple[Floats, Floats]) -> Floats:
-    return golden[0]
-
-
-def write(net: Any, path: Path) -> Path:
-    openvino.save_model(net, path, compress_to_fp16=False)
-    return path
-
-
-def run(engine: Engine, features: Floats, *, step: int = 8) -> Floats:
-    """Return the scores of all whole steps, (rows, n_labels)."""
-    whole = range(0, len(features) - step + 1, step)
-    return np.concatenate([engine.step(features[start : start + step]) for start in whole])
-
-
-def tensor(name: str, shape: tuple[int, ...], dtype: Any = "float32") -> TensorSpec:
-    scale, zero = (SCALE, ZERO) if dtype == "int8" else (1.0, 0)
-    return TensorSpec(name=name, shape=shape, dtype=dtype, scale=scale, zero_point=zero)
-
-
-def delay_graph(dtype: str) -> GraphSpec:
-    """Return the signature of a net whose scores are the last two frames of the step before."""
-    return GraphSpec(
-        features=tensor("features", (1, 4, 3), dtype),
-        scores=tensor("scores", (1, 2, 3), dtype),
-        states=(
-            StateSpec(
-                input=tensor("state_0", (1, 2, 3), dtype),
-                output=tensor("state_0_out", (1, 2, 3), dtype),
-            ),
-            StateSpec(input=tensor("state_1", (1,)), output=tensor("state_1_out", (1,))),
-        ),
-    )
-
-
-def delay_net(dtype: str, *, frames: int = 4) -> Any:
-    """Return that net; its float form adds state 1, which counts the steps, to the scores."""
-    kind = getattr(np, dtype)
-    features = ops.parameter([1, frames, 3], kind)
-    past, count = ops.parameter([1, 2, 3], kind), ops.parameter([1], np.float32)
-    scores = ops.add(past, count) if dtype == "float32" else copied(past)
-    last = ops.slice(features, *([n] for n in (2, 4, 1, 1)))  # start, stop, step, axis
-    counted = ops.add(count, np.ones(1, np.float32))
-    outputs = {"scores": scores, "state_0_out": last, "state_1_out": counted}
-    inputs = {"features": features, "state_0": past, "state_1": count}
-    for name, node in (inputs | outputs).items():
-        node.output(0).set_names({name})
-    return openvino.Model([*outputs.values()], [*inputs.values()], "delay")
-
-
-def copied(node: Any) -> Any:
-    """Return the two frames of a tensor, taken apart and joined again."""
-    first, second = (ops.slice(node, [n], [n + 1], [1], [1]) for n in (0, 1))
-    return ops.concat([first, second], 1)
-
-
 def test_scores_are_those_of_the_reference_run(
     engine: Engine, golden: tuple[Floats, Floats]
 ) -> None:
@@ -132,70 +72,6 @@ def test_scores_are_those_of_the_reference_run(
     scores = run(engine, features)
     np.testing.assert_allclose(scores, expected, rtol=0, atol=OTHER_KERNELS)
     assert scores.dtype == np.float32
-
-
-@pytest.mark.parametrize("steps_before", [1, 2, 7])
-def test_reset_is_the_start_of_a_stream(
-    engine: Engine, features: Floats, steps_before: int
-) -> None:
-    first = run(engine, features)
-    engine.reset()
-    run(engine, features[: 8 * steps_before])
-    engine.reset()
-    np.testing.assert_array_equal(run(engine, features), first)
-
-
-def test_states_that_swallowed_nan_are_clean_after_reset(engine: Engine, features: Floats) -> None:
-    first = run(engine, features)
-    engine.reset()
-    assert np.isnan(engine.step(np.full((8, 40), np.nan, np.float32))).all()
-    engine.reset()
-    np.testing.assert_array_equal(run(engine, features), first)
-
-
-def test_scores_given_out_stay_as_they_are(engine: Engine, features: Floats) -> None:
-    first = engine.step(features[:8])
-    kept = first.copy()
-    run(engine, features)
-    np.testing.assert_array_equal(first, kept)
-
-
-def test_features_given_in_are_not_kept_nor_changed(engine: Engine, features: Floats) -> None:
-    step, untouched = features[:8].copy(), features[:8].copy()
-    engine.step(step)
-    np.testing.assert_array_equal(step, untouched)
-    step.fill(np.nan)
-    assert np.isfinite(engine.step(features[8:16])).all()
-
-
-def test_two_engines_of_one_model_are_strangers(tones: Path, features: Floats) -> None:
-    one, other = (open_engine("openvino", tones, graph_spec(model_spec())) for _ in range(2))
-    together = [(one.step(step), other.step(-step)) for step in features.reshape(-1, 8, 40)]
-    other.reset()
-    np.testing.assert_array_equal(run(other, features), np.concatenate([a for a, _ in together]))
-
-
-def test_every_state_is_handed_on_to_its_own_input(tmp_path: Path) -> None:
-    path = write(delay_net("float32"), tmp_path / "delay.xml")
-    engine = open_engine("openvino", path, delay_graph("float32"))
-    steps = np.random.default_rng(0).standard_normal((5, 4, 3)).astype(np.float32)
-    before = np.zeros((2, 3), np.float32)
-    for count, step in enumerate(steps):
-        np.testing.assert_allclose(engine.step(step), before + count, atol=OTHER_KERNELS)
-        before = step[2:]
-
-
-def test_int8_tensors_are_rounded_saturated_and_start_at_the_zero_point(tmp_path: Path) -> None:
-    path = write(delay_net("int8"), tmp_path / "delay.xml")
-    engine = open_engine("openvino", path, delay_graph("int8"))
-    step = np.zeros((4, 3), np.float32)
-    step[2:] = [[0.25, 0.37, 0.38], [-0.38, 1000, -1000]]
-    for _ in range(2):
-        np.testing.assert_array_equal(engine.step(step), np.zeros((2, 3)))
-        top, bottom = (127 - ZERO) * SCALE, (-128 - ZERO) * SCALE
-        expected = [[0.25, 0.25, 0.5], [-0.5, top, bottom]]
-        np.testing.assert_array_equal(engine.step(step), expected)
-        engine.reset()
 
 
 def test_the_files_may_go_once_the_model_is_open(tmp_path: Path) -> None:
@@ -253,25 +129,6 @@ def test_file_that_is_missing_is_refused_by_its_name(
 def test_bytes_are_refused_for_they_are_half_a_model(tones: Path) -> None:
     with pytest.raises(BundleError, match=r"two files: give the path of its \.xml"):
         open_engine("openvino", tones.read_bytes(), graph_spec(model_spec()))
-
-
-def other_signatures() -> dict[str, GraphSpec]:
-    graph = delay_graph("float32")
-    first, second = graph.states
-    swap = msgspec.structs.replace
-    return {
-        "features": swap(graph, features=tensor("features", (1, 8, 3))),
-        "scores": swap(graph, scores=tensor("scores", (1, 2, 4))),
-        "posteriors": swap(graph, scores=tensor("posteriors", (1, 2, 3))),
-        "state_0": swap(graph, states=(swap(first, input=tensor("state_0", (1, 2, 3), "int8")),
-                                       second)),
-        "state_0_out": swap(graph, states=(swap(first, output=tensor("state_0_out", (2, 3))),
-                                           second)),
-        "state_1": swap(graph, states=(first,)),
-        "state_2": swap(graph, states=(first, second,
-                                       StateSpec(input=tensor("state_2", (1,)),
-                                                 output=tensor("state_2_out", (1,))))),
-    }  # fmt: skip
 
 
 @pytest.mark.parametrize("name", other_signatures())
