@@ -6,7 +6,7 @@ from numpy.random import Generator
 from torch import Tensor
 
 from edgekws.events import Floats, Pcm
-from edgekws.train.recipe import AugmentRecipe
+from edgekws.train.recipe_data import AugmentRecipe
 
 FULL_SCALE = 32768.0
 QUIET = 1e-9  # power below which a clip counts as digital silence

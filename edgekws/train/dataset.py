@@ -10,7 +10,7 @@ from edgekws.audio.decode import read_audio
 from edgekws.errors import DataError
 from edgekws.events import Pcm
 from edgekws.specs import SILENCE, UNKNOWN
-from edgekws.train.recipe import DataRecipe
+from edgekws.train.recipe_data import DataRecipe
 from edgekws.train.split import Recording, SplitName, speaker_of, split_commands, split_of
 
 BACKGROUND: Final = "_background_noise_"

@@ -34,7 +34,8 @@ from edgekws.train.evaluate import Normalizer, clip_logits, standard_error
 from edgekws.train.nets import StreamingNet
 from edgekws.train.progress import Reporter
 from edgekws.train.quantization import rounded
-from edgekws.train.recipe import PhaseRecipe, Recipe
+from edgekws.train.recipe import Recipe
+from edgekws.train.recipe_training import PhaseRecipe
 from edgekws.train.schedule import build_optimizer, set_rate
 
 CHECKPOINT_FILE: Final = "checkpoint.safetensors"

@@ -5,7 +5,8 @@ import math
 import torch
 
 from edgekws.train.nets import StreamingNet
-from edgekws.train.recipe import PhaseRecipe, Recipe
+from edgekws.train.recipe import Recipe
+from edgekws.train.recipe_training import PhaseRecipe
 
 
 def build_optimizer(net: StreamingNet, phase: PhaseRecipe, recipe: Recipe) -> torch.optim.Optimizer:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Final, Literal, NamedTuple, TypeVar
 
-from edgekws.train.recipe import DataRecipe
+from edgekws.train.recipe_data import DataRecipe
 
 SplitName = Literal["training", "validation", "testing"]
 _HASH_STEPS: Final = 2**27 - 1  # as Speech Commands' own which_set() has it

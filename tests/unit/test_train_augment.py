@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from edgekws.events import Floats, Pcm
 from edgekws.train import augment
-from edgekws.train.recipe import AugmentRecipe
+from edgekws.train.recipe_data import AugmentRecipe
 
 DB: Final = 0.1
 """Decibels: a measured signal-to-noise ratio against the one asked for, sums in float32."""

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from edgekws.specs import MFCC_40, SILENCE, UNKNOWN
 from edgekws.train.batches import ExampleStream, Window, class_weights, load
 from edgekws.train.dataset import Clip, Corpus
-from edgekws.train.recipe import AugmentRecipe, Recipe
+from edgekws.train.recipe import Recipe
+from edgekws.train.recipe_data import AugmentRecipe
 from tests.training import recipe_of, recipe_text, tone_corpus
 
 WINDOW = Window(24, MFCC_40)

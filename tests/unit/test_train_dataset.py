@@ -11,7 +11,7 @@ from edgekws.events import Pcm
 from edgekws.specs import SILENCE, UNKNOWN
 from edgekws.train.dataset import BACKGROUND, Corpus, Folders, list_audio, load_corpus
 from edgekws.train.gather import gather
-from edgekws.train.recipe import DataRecipe
+from edgekws.train.recipe_data import DataRecipe
 from tests.speech import write_wav
 from tests.training import RATE, quiet, recipe_of, recipe_text
 

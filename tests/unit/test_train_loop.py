@@ -25,7 +25,8 @@ from edgekws.train.loop import (
 )
 from edgekws.train.nets import StreamingTcn
 from edgekws.train.progress import Reporter
-from edgekws.train.recipe import PhaseRecipe, Recipe
+from edgekws.train.recipe import Recipe
+from edgekws.train.recipe_training import PhaseRecipe
 from edgekws.train.schedule import build_optimizer, set_rate
 from tests.runs import CLIP, LABELS, SMALL_NET, trained
 from tests.training import quiet, recipe_of, recipe_text, tone_corpus

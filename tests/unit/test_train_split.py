@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgekws.train.recipe import DataRecipe
+from edgekws.train.recipe_data import DataRecipe
 from edgekws.train.split import Recording, speaker_of, split_commands, split_of
 
 OFFICIAL: Final = DataRecipe(validation_percent=10, test_percent=10)

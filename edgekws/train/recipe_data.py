@@ -1,0 +1,45 @@
+"""The part of a recipe that is about recordings: classes, splits, and what examples go through."""
+
+from typing import Annotated
+
+from msgspec import Meta
+
+from edgekws.specs import Spec
+from edgekws.train.recipe_values import Above0, Count, Share
+
+
+class DataRecipe(Spec, frozen=True):
+    """How folders become classes and splits."""
+
+    validation_percent: Annotated[float, Meta(gt=0, lt=100)] = 15.0
+    """Share of speakers (or clips, where no speaker is named) that is held out."""
+    test_percent: Annotated[float, Meta(ge=0, lt=100)] = 0.0
+    """Share of speakers left out; 10 with Speech Commands leaves its official test set alone."""
+    unknown_fraction: Share = 0.2
+    """Share of training examples that are other words."""
+    silence_fraction: Share = 0.1
+    """Share of training examples that are noise alone."""
+    examples_per_epoch: Count = 0
+    """Training examples per epoch; 0 takes four per clip, at least 1,000 and at most 32,000."""
+    balance: Share = 0.5
+    """A class is drawn in proportion to its clips to this power: 1 as they are, 0 all alike."""
+
+
+class AugmentRecipe(Spec, frozen=True):
+    """What a training example goes through; probabilities are 0 to 1."""
+
+    shift_samples: Count = 1600
+    """Largest shift of a clip to either side."""
+    lead_frames: Annotated[tuple[Count, ...], Meta(min_length=1)] = (0, 0, 8, 24, 48)
+    """Frames of sound before the window, drawn per batch; 0 starts from a fresh state."""
+    noise_probability: Share = 0.8
+    snr_db: tuple[float, float] = (0.0, 35.0)
+    gain_db: tuple[float, float] = (-18.0, 6.0)
+    speed_probability: Share = 0.5
+    speed: tuple[Above0, Above0] = (0.88, 1.14)
+    reverb_probability: Share = 0.2
+    reverb_seconds: tuple[Above0, Above0] = (0.1, 0.5)
+    frequency_masks: Count = 2
+    frequency_mask_bands: Count = 6
+    time_masks: Count = 2
+    time_mask_frames: Count = 14
