@@ -3,10 +3,11 @@
 Nothing here has a default: a manifest that leaves a field out is refused. Time is integer samples.
 """
 
-import hashlib
 from typing import Final, Literal
 
 import msgspec
+
+from edgekws.digest import sha256_hex
 
 SILENCE: Final = "_silence_"
 UNKNOWN: Final = "_unknown_"
@@ -50,7 +51,7 @@ class FeatureSpec(Spec, frozen=True):
 
     def digest(self) -> str:
         """Return the sha256 of the canonical JSON, in hex."""
-        return hashlib.sha256(msgspec.json.encode(self, order="sorted")).hexdigest()
+        return sha256_hex(msgspec.json.encode(self, order="sorted"))
 
     def frames(self, samples: int) -> int:
         """Return how many whole frames fit in so many samples."""

@@ -4,12 +4,12 @@ import os
 import stat
 from collections.abc import Iterable
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
 from edgekws.bundle.golden import Golden, read_golden
 from edgekws.bundle.manifest import MANIFEST, FileEntry, Manifest, ModelFile, decode_manifest
+from edgekws.digest import sha256_hex
 from edgekws.errors import BundleError
 
 MAX_MANIFEST_BYTES: Final = 1 << 20
@@ -80,7 +80,7 @@ def _check_file(folder: Path, entry: FileEntry) -> None:
         raise BundleError(
             f"{path}: {len(data)} bytes, the manifest says {entry.size}: cut off? {AGAIN}"
         )
-    if sha256(data).hexdigest() != entry.sha256:
+    if sha256_hex(data) != entry.sha256:
         raise BundleError(f"{path}: its sha256 is not the manifest's, it was changed: {AGAIN}")
 
 

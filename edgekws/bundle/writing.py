@@ -6,17 +6,17 @@ import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from hashlib import sha256
 from pathlib import Path
 
 from edgekws.bundle.exchange import replace_folder, restore_folder
 from edgekws.bundle.manifest import MANIFEST, FileEntry, Manifest, decode_manifest, encode_manifest
+from edgekws.digest import sha256_hex
 from edgekws.errors import BundleError
 
 
 def file_entry(path: str, data: bytes) -> FileEntry:
     """Return the manifest's entry for a file of these bytes."""
-    return FileEntry(path=path, sha256=sha256(data).hexdigest(), size=len(data))
+    return FileEntry(path=path, sha256=sha256_hex(data), size=len(data))
 
 
 def write_bundle(out: Path, manifest: Manifest, files: Mapping[str, bytes]) -> None:
