@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from edgekws.cli.setup import begin, print_line
-from edgekws.errors import MissingExtraError, UsageError
+from edgekws.errors import UsageError
 
 if TYPE_CHECKING:
     from edgekws.runtime.bench import BenchReport
     from edgekws.runtime.wiring import Device
 
+AUTO = "auto"
 HEADER = (
     f"{'model':<22} {'step ms':>7} {'% core':>7} {'ratio':>6} {'features':>8} {'engine':>7}"
     f" {'trigger':>7} {'load s':>6} {'RSS MB':>6} {'bytes':>9}"
@@ -28,7 +29,7 @@ def run(args: argparse.Namespace) -> int:
         return _probe(args)
     from edgekws.runtime.bench import bench
 
-    reports = bench(_all_devices(args) if args.compare else [_device(args)])
+    reports = bench(_devices(args))
     for report in reports:
         print_line(report)
     if args.compare:
@@ -46,6 +47,22 @@ def _probe(args: argparse.Namespace) -> int:
     return 0
 
 
+def _devices(args: argparse.Namespace) -> "list[Device]":
+    """Return all that run here with --compare, the cheapest with --engine auto, else the one."""
+    if args.compare:
+        return _all_devices(args)
+    return [_cheapest(args) if args.engine == AUTO else _device(args)]
+
+
+def _cheapest(args: argparse.Namespace) -> "Device":
+    """Measure every model file that runs here, say what that gave, and return the cheapest."""
+    from edgekws.runtime.auto import advice, measure_all
+
+    measured = measure_all(_all_devices(args))
+    print(f"edgekws: {advice(measured)}", file=sys.stderr)
+    return measured[0].device
+
+
 def _device(args: argparse.Namespace) -> "Device":
     """Open the model file that was asked for, or the best one."""
     from edgekws.runtime.wiring import find_bundle, open_device
@@ -54,19 +71,18 @@ def _device(args: argparse.Namespace) -> "Device":
 
 
 def _all_devices(args: argparse.Namespace) -> "list[Device]":
-    """Open every model file whose engine is installed; say which ones are left out."""
-    from edgekws.runtime.wiring import find_bundle, open_device
+    """Open every model file that runs here; say which ones are left out."""
+    from edgekws.runtime.auto import open_all
+    from edgekws.runtime.wiring import find_bundle
 
-    bundles = [find_bundle(path) for path in args.bundle or [None]]
-    devices, missing = [], []
-    for bundle, model_file in ((b, m) for b in bundles for m in b.manifest.models):
-        try:
-            devices.append(open_device(bundle, key=model_file.key))
-        except MissingExtraError as error:
-            missing.append(error)
-            print(f"edgekws: left out {model_file.key}: {error}", file=sys.stderr)
+    devices: list[Device] = []
+    for bundle in [find_bundle(path) for path in args.bundle or [None]]:
+        opened, refused = open_all(bundle)
+        devices += opened
+        for refusal in refused:
+            print(f"edgekws: left out {refusal.key}: {refusal.reason}", file=sys.stderr)
     if not devices:
-        raise missing[0]
+        raise refused[0].reason
     return devices
 
 

@@ -33,6 +33,18 @@ def _add_listen(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]
         " may be given again; in place of the commands in --config",
     )
     parser.add_argument("--config", type=Path, metavar="TOML", help="a listen.toml")
+    parser.add_argument(
+        "--engine",
+        metavar="FORMAT-PRECISION",
+        help="the model file to run (default: the bundle's first whose engine is installed)",
+    )
+    parser.add_argument(
+        "--accelerator",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="cuda or tensorrt, tried before the CPU; may be given again, best first",
+    )
     parser.set_defaults(run=listen.run)
 
 
@@ -69,7 +81,9 @@ def _add_bench(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         help="a bundle's folder, as for listen; with --compare it may be given again",
     )
     what = parser.add_mutually_exclusive_group()
-    what.add_argument("--engine", metavar="FORMAT-PRECISION", help="the model file to measure")
+    what.add_argument(
+        "--engine", metavar="FORMAT-PRECISION", help="the model file to measure, or auto"
+    )
     what.add_argument(
         "--compare",
         action="store_true",

@@ -40,6 +40,7 @@ def run(args: argparse.Namespace) -> int:
         *(_package(name, extra="audio") for name in AUDIO_PACKAGES),
         _found("microphones", _count_devices, needed=False),
         _found("bundle", lambda: _check_bundle(args.bundle), needed=True),
+        _found("auto", lambda: _measure(args.bundle), needed=False),
     ]
     for check in checks:
         print(f"{check.status:>8}  {check.name}: {check.detail}", file=sys.stderr)
@@ -110,3 +111,15 @@ def _check_bundle(path: Path | None) -> str:
     manifest = device.bundle.manifest
     name = f"{manifest.name} {manifest.version} in {device.bundle.path}"
     return f"{name}: self-check passed with {device.model_file.key}"
+
+
+def _measure(path: Path | None) -> str:
+    """Measure every engine that runs the bundle, and return which one to take."""
+    from edgekws.engines.accelerators import offered_accelerators
+    from edgekws.runtime.auto import advice, measure_all, open_all
+    from edgekws.runtime.wiring import find_bundle
+
+    devices, refused = open_all(find_bundle(path), offered_accelerators())
+    if not devices:
+        raise refused[0].reason
+    return advice(measure_all(devices))

@@ -19,7 +19,14 @@ def run(args: argparse.Namespace) -> int:
     from edgekws.audio import open_source
     from edgekws.dispatch.commands import open_table
     from edgekws.dispatch.journal import Journal
-    from edgekws.runtime.config import ListenConfig, check_labels, merge_triggers, read_config
+    from edgekws.engines.accelerators import find_accelerators
+    from edgekws.runtime.config import (
+        ListenConfig,
+        check_labels,
+        check_model,
+        merge_triggers,
+        read_config,
+    )
     from edgekws.runtime.daemon import Daemon
     from edgekws.runtime.wiring import find_bundle, open_device
 
@@ -27,6 +34,7 @@ def run(args: argparse.Namespace) -> int:
     bundle = find_bundle(args.bundle or config.bundle)
     model = bundle.manifest.model
     check_labels(config, model.commands)
+    check_model(config, [model_file.key for model_file in bundle.manifest.models])
     triggers = merge_triggers(bundle.manifest.triggers, config)
     source = open_source(
         args.source or config.source or DEFAULT_SOURCE,
@@ -34,7 +42,12 @@ def run(args: argparse.Namespace) -> int:
         block_samples=model.step_frames * model.features.hop,
     )
     table = open_table(_commands(args.sink, config, model.commands))
-    device = open_device(bundle, triggers=triggers)
+    device = open_device(
+        bundle,
+        key=args.engine or config.model,
+        accelerators=find_accelerators(args.accelerator or config.accelerators),
+        triggers=triggers,
+    )
     Daemon(source, device.detector, table, Journal(sys.stdout)).run()
     return 0
 

@@ -6,6 +6,7 @@ per step in int8 and 239 us in fp32, against 115 and 259 us of `InferenceSession
 onnxruntime 1.32.0, minimum of 15 rounds).
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,6 +27,9 @@ from edgekws.errors import BundleError
 from edgekws.events import Floats
 from edgekws.specs import GraphSpec, TensorSpec
 
+Provider = tuple[str, dict[str, str]]  # ONNX Runtime's name of what computes, and its options
+
+CPU: Final[Provider] = ("CPUExecutionProvider", {})
 ONNX_TYPES: Final = {"float32": "tensor(float)", "int8": "tensor(int8)"}
 LOAD_ERRORS: Final = (  # they share no base but Exception
     native.EPFail,
@@ -43,11 +47,13 @@ LOAD_ERRORS: Final = (  # they share no base but Exception
 
 
 class OnnxEngine:
-    """One model in one session, and its states."""
+    """One model in one session, and its states; `providers` come before the CPU."""
 
-    def __init__(self, model: bytes | Path, graph: GraphSpec) -> None:
+    def __init__(
+        self, model: bytes | Path, graph: GraphSpec, *, providers: Sequence[Provider] = ()
+    ) -> None:
         self._graph = graph
-        self._session = _open_session(model)
+        self._session = _open_session(model, [*providers, CPU])
         _check_signature(self._session, graph, where=describe(model))
         self._features = np.zeros(graph.features.shape, graph.features.dtype)
         self._scores = np.zeros(graph.scores.shape, graph.scores.dtype)
@@ -68,6 +74,11 @@ class OnnxEngine:
         for array, state in zip(self._states[self._turn], self._graph.states, strict=True):
             array.fill(state.input.zero_point)
 
+    @property
+    def providers(self) -> list[str]:
+        """What computes here, best first: providers that do not start are left out."""
+        return list(self._session.get_providers())
+
     def _bind(self, before: list[Array], after: list[Array]) -> Any:
         """Return a binding that reads the states `before` and writes the states `after`."""
         binding, graph = self._session.io_binding(), self._graph
@@ -82,7 +93,7 @@ class OnnxEngine:
         return binding
 
 
-def _open_session(model: bytes | Path) -> Any:
+def _open_session(model: bytes | Path, providers: list[Provider]) -> Any:
     """Load from memory, always: ONNX Runtime then follows no path to weights in other files."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
@@ -93,7 +104,7 @@ def _open_session(model: bytes | Path) -> Any:
     options.log_severity_level = 4  # what is an error comes as an exception; stderr is ours
     try:
         data = model if isinstance(model, bytes) else model.read_bytes()
-        return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+        return onnxruntime.InferenceSession(data, options, providers=providers)
     except (*LOAD_ERRORS, OSError) as error:
         raise BundleError(
             f"{describe(model)}: ONNX Runtime {onnxruntime.__version__} cannot load the model: "

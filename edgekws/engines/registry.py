@@ -30,25 +30,34 @@ def open_engine(format: str, model: bytes | Path, graph: GraphSpec) -> Engine:
     return _factory(format)(model, graph)
 
 
+def load_factory(target: str, *, name: str, extra: str | None) -> EngineFactory:
+    """Import "module:function"; MissingExtraError, naming the engine, where that does not work.
+
+    `extra` is what installs it, None for an engine of another package.
+    """
+    module, _, attribute = target.partition(":")
+    try:
+        return cast(EngineFactory, getattr(import_module(module), attribute))
+    except ModuleNotFoundError as error:
+        install = f"pip install 'edgekws[{extra}]'" if extra else f"install {error.name}"
+        raise MissingExtraError(
+            f"the engine {name!r} needs {error.name}, which is not installed: {install}"
+        ) from error
+    except ImportError as error:
+        again = f"'edgekws[{extra}]'" if extra else module.partition(".")[0]
+        raise MissingExtraError(
+            f"the engine {name!r} cannot load its runtime ({error}): "
+            f"pip install --force-reinstall {again}"
+        ) from error
+
+
 def _factory(format: str) -> EngineFactory:
     builtin = ENGINES.get(format)
     target = builtin or _plugins().get(format)
     if target is None:
         known = ", ".join(sorted(ENGINES.keys() | _plugins().keys()))
         raise UsageError(f"no engine runs the format {format!r}; there is {known}")
-    module, _, name = target.partition(":")
-    try:
-        return cast(EngineFactory, getattr(import_module(module), name))
-    except ModuleNotFoundError as error:
-        install = f"pip install 'edgekws[{format}]'" if builtin else f"install {error.name}"
-        raise MissingExtraError(
-            f"the engine {format!r} needs {error.name}, which is not installed: {install}"
-        ) from error
-    except ImportError as error:
-        raise MissingExtraError(
-            f"the engine {format!r} cannot load its runtime ({error}): "
-            f"pip install --force-reinstall 'edgekws[{format}]'"
-        ) from error
+    return load_factory(target, name=format, extra=format if builtin else None)
 
 
 def _plugins() -> dict[str, str]:

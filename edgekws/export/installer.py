@@ -28,6 +28,7 @@ README: Final = "release.md"
 UNITS: Final = ("edgekws.service", "edgekws-user.service")
 WHEELHOUSE: Final = "wheelhouse"
 BUNDLE_LINE: Final = '#bundle = "dist/lights-rpi"'
+ACCELERATORS_LINE: Final = '#accelerators = ["tensorrt", "cuda"]'
 DENY: Final = "MemoryDenyWriteExecute=yes"
 OFFLINE: Final = "No network is needed: `wheelhouse/` holds every package."
 ONLINE: Final = "Packages come from pip's index; an export with `--wheelhouse` needs no network."
@@ -52,7 +53,7 @@ def write_installer(
     }
     files["requirements-microphone.txt"] = (LOCKS / MICROPHONE).read_bytes()
     files[SCRIPT] = (SHARE / SCRIPT).read_bytes()
-    files[SETTINGS] = _settings(bundle).encode()
+    files[SETTINGS] = _settings(bundle, target).encode()
     files |= {unit: _unit(unit, engine).encode() for unit in UNITS}
     facts = _facts(bundle, target, pythons, wheel=write_wheel(place).name)
     files[FACTS] = "".join(f"{key}={shlex.quote(value)}\n" for key, value in facts.items()).encode()
@@ -94,9 +95,13 @@ def _facts(bundle: Bundle, target: Target, pythons: Sequence[str], *, wheel: str
     }
 
 
-def _settings(bundle: Bundle) -> str:
-    """Return the annotated listen.toml, naming the bundle beside it and its commands."""
+def _settings(bundle: Bundle, target: Target) -> str:
+    """Return the annotated listen.toml, naming the bundle beside it, its commands, the GPU."""
     text = (SHARE / SETTINGS).read_text("utf-8")
+    assert ACCELERATORS_LINE in text, "the annotated listen.toml has no line for accelerators"
+    if target.accelerators:
+        names = ", ".join(f'"{name}"' for name in target.accelerators)
+        text = text.replace(ACCELERATORS_LINE, f"accelerators = [{names}]")
     labels = ", ".join(f'"{label}"' for label in bundle.manifest.model.commands)
     assert BUNDLE_LINE in text, "the annotated listen.toml has no line for the bundle"
     return text.replace(BUNDLE_LINE, f'# Its commands: {labels}.\nbundle = "."')

@@ -29,7 +29,7 @@ class Target:
     `architecture` is what `uname -m` says there. `pythons` are the versions of its usual systems,
     newest first; a board without Python gets a bundle and no installer. `models` are (format,
     precision) pairs, the best one for it first: the engine of that one is installed, on `threads`
-    threads.
+    threads. `accelerators` are those that its listen.toml names, best first.
     """
 
     name: str
@@ -39,6 +39,7 @@ class Target:
     models: tuple[tuple[Format, Precision], ...]
     threads: int
     budget: Budget
+    accelerators: tuple[str, ...] = ()
 
 
 _BOTH: Final[tuple[tuple[Format, Precision], ...]] = (("onnx", "int8"), ("onnx", "fp32"))
@@ -65,12 +66,13 @@ TARGETS: Final = (
     ),
     Target(
         name="jetson",
-        board="NVIDIA Jetson, on its CPU",
+        board="NVIDIA Jetson, on its GPU where ONNX Runtime can, else on its CPU",
         architecture="aarch64",
         pythons=("3.12", "3.11"),  # JetPack 7; JetPack 6 has 3.10, and 3.11 as a package
         models=_BOTH,
         threads=1,
         budget=Budget(model_bytes=8_000_000, rss_mb=250.0, core_share=0.05),
+        accelerators=("tensorrt", "cuda"),
     ),
     Target(
         name="x86",

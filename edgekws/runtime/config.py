@@ -11,7 +11,8 @@ import msgspec
 
 from edgekws.dispatch.commands import Command
 from edgekws.dispatch.sink import SinkSettings, find_sink, unknown_sink
-from edgekws.errors import ConfigError, SinkError
+from edgekws.engines.accelerators import find_accelerators
+from edgekws.errors import ConfigError, SinkError, UsageError
 from edgekws.specs import Spec, TriggerSpec
 
 _Decoded = TypeVar("_Decoded")
@@ -39,12 +40,15 @@ class TriggerOverride(Spec, frozen=True):
 class ListenConfig:
     """A whole listen.toml, decoded; each part that it leaves out is None or empty.
 
-    `where` names the file in messages; `bundle` is already relative to the file's own folder.
+    `where` names the file in messages; `bundle` is already relative to the file's own folder;
+    `model` is the key of a model file, `accelerators` are names.
     """
 
     where: str = "listen.toml"
     source: str | None = None
     bundle: Path | None = None
+    model: str | None = None
+    accelerators: tuple[str, ...] = ()
     commands: tuple[Command, ...] = ()
     triggers: Mapping[str, TriggerOverride] = field(default_factory=dict)
 
@@ -53,6 +57,8 @@ class _File(Spec, frozen=True):
     """The file's outer form; commands and triggers are decoded one by one, for their paths."""
 
     bundle: str | None = None
+    model: str | None = None
+    accelerators: tuple[str, ...] = ()
     source: SourceTable | None = None
     commands: tuple[dict[str, Any], ...] = ()
     triggers: dict[str, dict[str, Any]] = msgspec.field(default_factory=dict)
@@ -87,10 +93,13 @@ def decode_config(text: str, *, where: Path) -> ListenConfig:
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{where}: not TOML: {error}") from error
     file = _convert(table, _File, f"{where}: ")
+    _check_accelerators(file.accelerators, where)
     return ListenConfig(
         where=str(where),
         source=file.source.text if file.source else None,
         bundle=where.parent / Path(file.bundle).expanduser() if file.bundle else None,
+        model=file.model,
+        accelerators=file.accelerators,
         commands=tuple(
             _command(raw, f"{where}: commands[{index}]") for index, raw in enumerate(file.commands)
         ),
@@ -111,6 +120,14 @@ def check_labels(config: ListenConfig, commands: Sequence[str]) -> None:
                 f'{config.where}: {key}: the bundle has no command "{label}"; '
                 f"it has: {', '.join(commands)}"
             )
+
+
+def check_model(config: ListenConfig, keys: Sequence[str]) -> None:
+    """Raise ConfigError where the file names a model file that the bundle has not."""
+    if config.model is not None and config.model not in keys:
+        raise ConfigError(
+            f'{config.where}: model: the bundle has no "{config.model}"; it has: {", ".join(keys)}'
+        )
 
 
 def merge_trigger(spec: TriggerSpec, override: TriggerOverride) -> TriggerSpec:
@@ -141,6 +158,13 @@ def merge_triggers(
                 f"would be {_listed(triggers[label], override)}"
             ) from error
     return merged
+
+
+def _check_accelerators(names: Sequence[str], where: Path) -> None:
+    try:
+        find_accelerators(names)
+    except UsageError as error:
+        raise ConfigError(f"{where}: accelerators: {error}") from error
 
 
 def _command(raw: Mapping[str, Any], where: str) -> Command:

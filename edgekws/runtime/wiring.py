@@ -1,4 +1,4 @@
-"""Puts a device together: finds the bundle, opens the best engine there is, checks it, builds."""
+"""Puts a device together: finds the bundle, has its engine chosen, builds."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -8,11 +8,11 @@ from typing import Final
 
 import edgekws
 from edgekws.bundle import Bundle, ModelFile, bundles_in, newest_bundle, open_bundle
+from edgekws.engines.accelerators import Accelerator
 from edgekws.engines.engine import Engine
-from edgekws.engines.registry import open_engine
-from edgekws.errors import BundleError, MissingExtraError, UsageError
+from edgekws.errors import BundleError, UsageError
+from edgekws.runtime.choice import choose_engine
 from edgekws.runtime.detector import Detector
-from edgekws.runtime.selfcheck import self_check
 from edgekws.runtime.tally import Warn
 from edgekws.specs import TriggerSpec
 
@@ -24,12 +24,16 @@ DEFAULT_BUNDLE: Final = "commands-12"
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """A bundle, the model file chosen from it, its engine and the detector on top."""
+    """A bundle, the model file chosen from it, its engine and the detector on top.
+
+    `accelerator` is None on the CPU.
+    """
 
     bundle: Bundle
     model_file: ModelFile
     engine: Engine
     detector: Detector
+    accelerator: str | None
 
 
 def find_shipped() -> Path:
@@ -70,37 +74,26 @@ def open_device(
     bundle: Bundle,
     *,
     key: str | None = None,
+    accelerators: Sequence[Accelerator] = (),
     triggers: Mapping[str, TriggerSpec] | None = None,
     warn: Warn = log.warning,
 ) -> Device:
     """Build the detector of a bundle after its self-check.
 
-    `key` names a model file in place of the best one that runs here, `triggers` stand in for the
-    manifest's. Raises UsageError for a key that the bundle has not, MissingExtraError where no
-    engine for any of the model files in question is installed, SkewError where the check fails.
+    `key` names a model file in place of the best one that runs here, `accelerators` are tried
+    before the CPU, `triggers` stand in for the manifest's. Raises UsageError for a key that the
+    bundle has not, MissingExtraError where no engine for any of the model files in question is
+    installed, SkewError where the check fails.
     """
     candidates = bundle.manifest.models if key is None else (find_model(bundle, key),)
-    model_file, engine = _best_engine(bundle, candidates)
-    self_check(bundle, model_file, engine)
-    manifest = bundle.manifest
-    log.info("bundle path=%s model=%s: self-check passed", bundle.path, model_file.key)
+    chosen = choose_engine(bundle, candidates, accelerators)
+    manifest, place = bundle.manifest, chosen.accelerator or "cpu"
+    key = chosen.model_file.key
+    log.info("bundle path=%s model=%s on=%s: self-check passed", bundle.path, key, place)
     detector = Detector(
-        manifest.model, engine, manifest.triggers if triggers is None else triggers, warn=warn
+        manifest.model,
+        chosen.engine,
+        manifest.triggers if triggers is None else triggers,
+        warn=warn,
     )
-    return Device(bundle, model_file, engine, detector)
-
-
-def _best_engine(bundle: Bundle, candidates: Sequence[ModelFile]) -> tuple[ModelFile, Engine]:
-    """Open the first model file, best first, whose engine is installed."""
-    missing: list[MissingExtraError] = []
-    for model_file in candidates:
-        path = bundle.model_path(model_file)
-        try:
-            engine = open_engine(model_file.format, path, model_file.graph)
-        except MissingExtraError as error:
-            missing.append(error)
-            continue
-        if missing:
-            log.warning("second choice model=%s, because %s", model_file.key, missing[0])
-        return model_file, engine
-    raise missing[0]
+    return Device(bundle, chosen.model_file, chosen.engine, detector, chosen.accelerator)

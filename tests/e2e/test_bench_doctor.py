@@ -50,6 +50,23 @@ def test_doctor_fails_for_a_bundle_that_was_changed(bundle: Path, tmp_path: Path
     assert "model.onnx" in report["checks"]["bundle"]["detail"]
 
 
+def test_doctor_measures_the_engines_and_says_which_to_take(bundle: Path) -> None:
+    done = edgekws("doctor", "--bundle", bundle)
+    (report,) = done.lines
+    auto = report["checks"]["auto"]
+    assert auto["status"] == "ok"
+    assert auto["detail"].startswith("take onnx-fp32 (of a core: onnx-fp32 0.")
+    assert auto["detail"].endswith('%); in listen.toml: model = "onnx-fp32"')
+
+
+def test_bench_auto_measures_what_it_found_cheapest(bundle: Path) -> None:
+    done = edgekws("bench", "--bundle", bundle, "--engine", "auto")
+    assert done.code == 0, done.stderr
+    (report,) = done.lines
+    assert report["model"] == "onnx-fp32"
+    assert "take onnx-fp32 (of a core: onnx-fp32 0." in done.stderr
+
+
 def test_devices_lists_microphones_or_says_what_is_missing() -> None:
     done = edgekws("devices")
     if done.code == 0:

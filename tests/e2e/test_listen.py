@@ -116,3 +116,24 @@ def test_a_config_names_source_commands_and_thresholds(
     assert done.code == 0, done.stderr
     assert [line["label"] for line in done.lines] == ["开灯", "开灯"]
     assert (tmp_path / "lamp").read_text("utf-8") == "开灯\n"
+
+
+def test_an_accelerator_that_is_not_there_is_told_and_the_cpu_listens(
+    bundle: Path, wav: Path
+) -> None:
+    plain = edgekws("listen", "--bundle", bundle, "--source", f"wav:{wav}")
+    flags = ("--engine", "onnx-fp32", "--accelerator", "cuda")
+    done = edgekws("listen", "--bundle", bundle, "--source", f"wav:{wav}", *flags)
+    assert done.code == 0, done.stderr
+    assert "WARNING: not on cuda, because ONNX Runtime" in done.stderr
+    assert done.lines == plain.lines
+
+
+def test_a_model_that_the_bundle_lacks_is_refused(bundle: Path, tmp_path: Path) -> None:
+    flags = ("listen", "--bundle", bundle, "--source", "-")
+    assert edgekws(*flags, "--engine", "tflite-int8").code == 2
+    config = tmp_path / "listen.toml"
+    config.write_text('model = "tflite-int8"\n')
+    done = edgekws(*flags, "--config", config)
+    assert done.code == 3
+    assert 'model: the bundle has no "tflite-int8"; it has: onnx-fp32' in done.error

@@ -13,6 +13,7 @@ from edgekws.runtime.config import (
     ListenConfig,
     TriggerOverride,
     check_labels,
+    check_model,
     decode_config,
     merge_trigger,
     merge_triggers,
@@ -25,6 +26,8 @@ SHIPPED = Path(__file__).resolve().parents[2] / "edgekws" / "share" / "listen.to
 SPEC = TriggerSpec(on=0.8, off=0.5, mean_samples=4800, consecutive=2, refractory_samples=16_000)
 WHOLE = """
 bundle = "bundles/lights"
+model = "tflite-int8"
+accelerators = ["cuda"]
 [source]
 text = "wav:night.wav"
 [[commands]]
@@ -48,6 +51,8 @@ def test_a_whole_file_is_decoded() -> None:
         where="/etc/edgekws/listen.toml",
         source="wav:night.wav",
         bundle=Path("/etc/edgekws/bundles/lights"),
+        model="tflite-int8",
+        accelerators=("cuda",),
         commands=(Command("lights on", process), Command("开灯", StdoutSettings())),
         triggers={"开灯": TriggerOverride(on=1.0, consecutive=3)},
     )
@@ -66,7 +71,7 @@ def test_an_absolute_bundle_stays_where_it_is() -> None:
     [
         ("source = 3", "listen.toml: source: expected table, got int"),
         ("[source]", "listen.toml: source: table missing required field text"),
-        ("[surce]", "listen.toml: table contains unknown field surce; it takes: bundle, source, "),
+        ("[surce]", "listen.toml: table contains unknown field surce; it takes: bundle, model, "),
         ("commands = [3]", "listen.toml: commands[0]: expected table, got int"),
         ('[[commands]]\nlabel = "on"', "commands[0]: table missing required field sink"),
         (
@@ -110,6 +115,10 @@ def test_an_absolute_bundle_stays_where_it_is() -> None:
             WHOLE.replace("on = 1\n", "onn = 1\n"),
             'triggers."开灯": table contains unknown field onn; it takes: on, off, mean_samples, ',
         ),
+        (
+            'accelerators = ["cuda", "gpu"]',
+            "listen.toml: accelerators: no accelerator 'gpu'; there is tensorrt, cuda",
+        ),
         ("[source", "listen.toml: not TOML: "),
     ],
 )
@@ -152,6 +161,14 @@ def test_a_trigger_of_a_label_that_the_bundle_lacks_is_named() -> None:
         check_labels(config, ("yes",))
 
 
+def test_a_model_that_the_bundle_lacks_is_named() -> None:
+    config = decode_config('model = "tflite-int8"', where=WHERE)
+    check_model(config, ["onnx-int8", "tflite-int8"])
+    message = 'listen.toml: model: the bundle has no "tflite-int8"; it has: onnx-int8, onnx-fp32'
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        check_model(config, ["onnx-int8", "onnx-fp32"])
+
+
 def test_an_override_changes_only_what_it_names() -> None:
     merged = merge_trigger(SPEC, TriggerOverride(on=0.9, refractory_samples=0))
     assert merged == TriggerSpec(
@@ -181,6 +198,8 @@ def test_every_example_of_the_shipped_file_is_valid() -> None:
     text = re.sub(r"^#(?=\S)", "", SHIPPED.read_text(encoding="utf-8"), flags=re.MULTILINE)
     config = decode_config(text, where=SHIPPED)
     assert config.source == "mic:"
+    assert config.model == "tflite-int8"
+    assert config.accelerators == ("tensorrt", "cuda")
     assert config.bundle == SHIPPED.parent / "dist" / "lights-rpi"
     assert [command.label for command in config.commands] == ["lights on", "开灯"]
     assert None not in (config.triggers["开灯"].on, config.triggers["开灯"].refractory_samples)

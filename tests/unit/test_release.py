@@ -166,7 +166,14 @@ def test_the_wheel_is_this_package_without_bundles(made: Release) -> None:
 def test_the_settings_name_the_bundle_beside_them(made: Release) -> None:
     config = read_config(made.folder / "listen.toml")
     assert config.bundle == made.folder
+    assert config.accelerators == ()
     assert '"开灯"' in (made.folder / "listen.toml").read_text("utf-8")
+
+
+def test_the_settings_for_a_jetson_prefer_its_gpu(tmp_path: Path) -> None:
+    made = release(tones("jetson"), tmp_path, "jetson", pythons=("3.12",), say=quiet)
+    config = read_config(made.folder / "listen.toml")
+    assert config.accelerators == find_target("jetson").accelerators == ("tensorrt", "cuda")
 
 
 def test_the_readme_says_for_what_it_is(made: Release) -> None:
