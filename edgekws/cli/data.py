@@ -44,12 +44,28 @@ def _add_synth(subparsers: Any) -> None:
         "synth", help="synthesize words in many voices, to adapt with or for other words"
     )
     parser.add_argument("words", metavar="WORD", nargs="*", help="a word or a short phrase")
+    parser.add_argument(
+        "--text", dest="texts", action="append", default=[], help="the same as a WORD; once or more"
+    )
     parser.add_argument("--words", dest="file", type=Path, help="a file of them, one per line")
-    parser.add_argument("--language", required=True, help="as eSpeak NG names it: en, de, cmn, ...")
+    parser.add_argument(
+        "--language", "--lang", required=True, help="as eSpeak NG names it: en, de, cmn, ..."
+    )
     parser.add_argument("--out", type=Path, required=True, help="gets one folder per word")
-    parser.add_argument("--takes", type=int, default=20, help="recordings of each word (20)")
+    parser.add_argument(
+        "--takes", "--count", type=int, default=20, help="recordings of each word (20)"
+    )
     parser.add_argument("--seed", type=int, default=1, help="another seed, other takes (1)")
     parser.add_argument("--into", metavar="LABEL", help="put all into this one label's folder")
+    parser.add_argument("--engine", default="espeak", help="espeak (usual), flite or piper")
+    parser.add_argument(
+        "--voice",
+        dest="voices",
+        metavar="VOICE",
+        action="append",
+        default=[],
+        help="keep to this voice, such as f3 or slt; for piper an .onnx file; once or more",
+    )
     parser.set_defaults(run=_synth)
 
 
@@ -94,8 +110,10 @@ def _list(table: "Table", out: Path | None) -> int:
 
 def _synth(args: argparse.Namespace) -> int:
     from edgekws.train.progress import Reporter
+    from edgekws.train.synth import open_synthesizer
     from edgekws.train.takes import write_words
 
+    args.words += args.texts
     words = _words(args)
     _check_numbers(args)
     reporter = Reporter()
@@ -107,6 +125,7 @@ def _synth(args: argparse.Namespace) -> int:
             takes=args.takes,
             seed=args.seed,
             into=args.into,
+            synthesizer=open_synthesizer(args.engine, voices=args.voices),
             watcher=reporter,
         )
     except KeyboardInterrupt:

@@ -52,7 +52,7 @@ class Heard(NamedTuple):
 
 def run(args: argparse.Namespace) -> int:
     """Run the demo; EdgekwsError where a command was missed, misheard or not acted on."""
-    from edgekws.train.synth import Synthesizer
+    from edgekws.train.synth import open_synthesizer
 
     if not RECIPE.is_file():
         raise UsageError(f"{RECIPE}: not here; run the demo in the project's folder")
@@ -60,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
     out: Path = args.out
     target = "rpi" if platform.machine() in ("aarch64", "arm64") else "x86"
     bundle = Path("dist") / f"demo-{target}"
-    synthesizer = Synthesizer()
+    synthesizer = open_synthesizer()
     _speak(out, synthesizer)
     _edgekws("adapt", "--recipe", RECIPE, "--data", out / "data", "--out", RUN, "--overwrite")
     _edgekws("export", RUN, "--target", target, "--model", "onnx-int8", "--out", "dist")

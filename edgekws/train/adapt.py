@@ -259,7 +259,15 @@ def _sources(recipe: Recipe, folders: Folders) -> Sequence[RunSource]:
     own = RunSource(
         name=f"recordings in {folders.data.resolve().name}", licence="not stated", url=""
     )
-    return stated or [own]
+    spoken = [
+        RunSource(
+            name=f"{part.takes} takes of a command synthesized by {part.engine}",
+            licence="see docs/synthesis.md",
+            url="",
+        )
+        for part in recipe.synthesis
+    ]
+    return stated or [own, *spoken]
 
 
 def _summary(corpus: Corpus, validation: Validation) -> str:

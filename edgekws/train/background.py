@@ -12,7 +12,7 @@ from edgekws.specs import SILENCE, UNKNOWN
 from edgekws.train.dataset import Clip
 from edgekws.train.recipe import Recipe
 from edgekws.train.split import split_of
-from edgekws.train.synth import Synthesizer, synthesize_words
+from edgekws.train.synth import open_synthesizer, synthesize_words
 
 NOISE_SECONDS: Final = 12
 COLOURS: Final = {"white": 0.0, "pink": 0.5, "brown": 1.0, "hiss": -0.3}
@@ -35,7 +35,7 @@ def make_other_words(commands: tuple[str, ...], recipe: Recipe, *, takes: int) -
 
     Raises MissingExtraError where there is no speech synthesis.
     """
-    synthesizer, clips = Synthesizer(), []
+    synthesizer, clips = open_synthesizer(), []
     taken = {command.casefold() for command in commands}
     for language, words in everyday_words().items():
         others = [word for word in words if word.casefold() not in taken]

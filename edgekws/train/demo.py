@@ -16,12 +16,12 @@ from edgekws.specs import UNKNOWN
 from edgekws.train.background import everyday_words
 from edgekws.train.synth import (
     SAMPLE_RATE,
-    VARIANTS,
     Synthesizer,
     synthesize_words,
     write_takes,
     write_wav,
 )
+from edgekws.train.synth_espeak import VARIANTS
 
 SPOKEN: Final[Mapping[str, Mapping[str, str]]] = {
     "开灯": {"cmn": "开灯"},  # kai deng, lights on

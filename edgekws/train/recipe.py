@@ -8,7 +8,7 @@ from msgspec import Meta
 
 from edgekws.specs import MFCC_40, Spec
 from edgekws.train.nets import NetConfig
-from edgekws.train.recipe_data import AugmentRecipe, DataRecipe
+from edgekws.train.recipe_data import AugmentRecipe, DataRecipe, SynthesisRecipe
 from edgekws.train.recipe_training import OptimizerRecipe, PhaseRecipe
 from edgekws.train.recipe_values import Count
 from edgekws.train.settings_file import read_settings
@@ -44,6 +44,7 @@ class Recipe(Spec, frozen=True):
     """The commands; empty takes every folder that is not reserved. Others are `_unknown_`."""
     seed: Count = 1
     data: DataRecipe = DataRecipe()
+    synthesis: tuple[SynthesisRecipe, ...] = ()
     augment: AugmentRecipe = AugmentRecipe()
     optimizer: OptimizerRecipe = OptimizerRecipe()
     stream: StreamRecipe = StreamRecipe()

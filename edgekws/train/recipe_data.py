@@ -1,11 +1,13 @@
 """The part of a recipe that is about recordings: classes, splits, and what examples go through."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
-from msgspec import Meta
+from msgspec import Meta, field
 
 from edgekws.specs import Spec
-from edgekws.train.recipe_values import Above0, Count, Share
+from edgekws.train.recipe_values import Above0, Count, Positive, Share
+
+Language = Annotated[str, Meta(pattern=r"^[A-Za-z0-9]+(-[A-Za-z0-9]+)*\Z")]
 
 
 class DataRecipe(Spec, frozen=True):
@@ -23,6 +25,30 @@ class DataRecipe(Spec, frozen=True):
     """Training examples per epoch; 0 takes four per clip, at least 1,000 and at most 32,000."""
     balance: Share = 0.5
     """A class is drawn in proportion to its clips to this power: 1 as they are, 0 all alike."""
+    language: Language = "en"
+    """The language of the commands, as eSpeak NG names it: en, de, cmn, ar, ..."""
+    languages: dict[str, Language] = field(default_factory=dict)
+    """The language of each command that is of another."""
+
+    def language_of(self, label: str) -> str:
+        """Return the language of a command."""
+        return self.languages.get(label, self.language)
+
+
+class SynthesisRecipe(Spec, frozen=True):
+    """Takes of the commands by synthesized voices, to learn from beside the real recordings."""
+
+    takes: Positive
+    """Of each command."""
+    engine: Literal["espeak", "flite", "piper"] = "espeak"
+    voices: tuple[str, ...] = ()
+    """Keeps to these voices; for piper its .onnx files."""
+    labels: tuple[str, ...] = ()
+    """The commands it speaks; empty is all."""
+
+    def __post_init__(self) -> None:
+        if self.engine == "piper" and not self.voices:
+            raise ValueError("voices: piper speaks in voices that you have, name their .onnx files")
 
 
 class AugmentRecipe(Spec, frozen=True):

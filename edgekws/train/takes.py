@@ -46,6 +46,7 @@ def write_words(
     takes: int,
     seed: int,
     into: str | None,
+    synthesizer: Synthesizer,
     watcher: Watcher,
 ) -> int:
     """Write out/<word>/<speaker>_nohash_<n>.wav for so many takes of each word; return how many.
@@ -55,7 +56,7 @@ def write_words(
     is not, a word that says nothing, and a disk that fails.
     """
     labels = [into or word for word in words]
-    spoken = synthesize_words(words, language, takes=takes, seed=seed, synthesizer=Synthesizer())
+    spoken = synthesize_words(words, language, takes=takes, seed=seed, synthesizer=synthesizer)
     total, numbers = takes * len(words), dict[Path, int]()
     try:
         with _aside(out) as aside:

@@ -1,5 +1,6 @@
 """`edgekws synth` as a person types it: takes in label folders, all of them or none."""
 
+import shutil
 import signal
 import subprocess
 import time
@@ -11,6 +12,7 @@ import pytest
 from edgekws.train.dataset import list_audio
 from edgekws.train.split import speaker_of
 from tests.commands import PATIENCE_SECONDS, argv, environment, error_line, run_text
+from tests.needs import lacking
 
 
 def run(*args: object, shell_limit: str = "") -> subprocess.CompletedProcess[str]:
@@ -31,6 +33,33 @@ def test_each_word_gets_a_folder_of_takes_by_many_speakers(tmp_path: Path) -> No
         with wave.open(str(takes[0])) as file:
             assert (file.getframerate(), file.getnchannels(), file.getsampwidth()) == (16_000, 1, 2)
             assert file.getnframes() > 4000
+
+
+def test_texts_can_be_given_by_name_and_kept_to_some_voices(tmp_path: Path) -> None:
+    flags = ("--text", "lights on", "--text", "lights off", "--lang", "en", "--count", "6")
+    done = run(*flags, "--voice", "f3", "--voice", "m1", "--out", tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["lights off", "lights on"]
+    takes = [path.name for path in list_audio(tmp_path / "lights on")]
+    assert takes == sorted(f"en-{voice}_nohash_{n}.wav" for voice in ("f3", "m1") for n in range(3))
+
+
+def test_takes_of_another_engine_go_beside_those_there(tmp_path: Path) -> None:
+    if shutil.which("flite") is None:
+        lacking("needs Flite: apt-get install flite")
+    for engine in ("espeak", "flite"):
+        done = run("tea", "--lang", "en", "--count", "4", "--engine", engine, "--out", tmp_path)
+        assert done.returncode == 0, done.stderr
+    speakers = {speaker_of(path) for path in list_audio(tmp_path / "tea")}
+    assert len(speakers) == 8
+    assert {"en-awb", "en-kal16", "en-rms", "en-slt"} < speakers
+
+
+def test_an_out_folder_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    done = run("tea", "--lang", "en", "--out", tmp_path / "file" / "out")
+    assert done.returncode == 4
+    assert f"{tmp_path}/file/out: Not a directory" in error_line(done.stderr)
 
 
 def test_a_seed_gives_the_same_takes_again_and_they_are_numbered_on(tmp_path: Path) -> None:
@@ -76,6 +105,11 @@ def test_a_file_of_words_can_go_into_one_label(tmp_path: Path) -> None:
         (["--language", "en", "--words", "none.txt", "tea"], 2, "either"),
         (["--language", "en", "--takes", "0", "tea"], 2, "--takes"),
         (["--language", "en", "--seed", "-1", "tea"], 2, "--seed"),
+        (["--lang", "en", "--count", "0", "--text", "tea"], 2, "--takes 0"),
+        (["--lang", "en", "--text", ""], 2, "empty"),
+        (["--lang", "en", "--text", "tea", "--engine", "festival"], 2, "'festival'; there is espe"),
+        (["--lang", "en", "--text", "tea", "--engine", "piper"], 2, "--voice"),
+        (["--lang", "en", "--text", "tea", "--voice", "f99"], 4, "no variant 'f99'"),
     ],
 )
 def test_each_refusal_is_one_line_and_writes_nothing(

@@ -11,14 +11,15 @@ from edgekws.cli.demo import Heard, judge
 from edgekws.errors import EdgekwsError
 from edgekws.specs import UNKNOWN
 from edgekws.train.demo import CLOSE, SPOKEN, STRANGERS, Placed, write_data, write_recording
-from edgekws.train.synth import SAMPLE_RATE, VARIANTS, Synthesizer
+from edgekws.train.synth import SAMPLE_RATE, Synthesizer, open_synthesizer
+from edgekws.train.synth_espeak import VARIANTS
 
 TRUTH = (Placed("开灯", 16_000, 24_000), Placed("关灯", 48_000, 58_000))
 
 
 @pytest.fixture(scope="module")
 def synthesizer() -> Synthesizer:
-    return Synthesizer()
+    return open_synthesizer()
 
 
 def test_the_voices_of_the_recording_are_not_learned_from(

@@ -12,12 +12,13 @@ import pytest
 from edgekws.errors import DataError
 from edgekws.train.synth import (
     SAMPLE_RATE,
-    VARIANTS,
     Delivery,
     Synthesizer,
+    open_synthesizer,
     synthesize_words,
     write_takes,
 )
+from edgekws.train.synth_espeak import VARIANTS
 
 ROUNDING = 2  # of int16: the peak is set in float32 and rounded
 SPEECH_RMS = 500  # int16; a word at -6 dB peak lies around 2,500, silence near 0
@@ -25,7 +26,7 @@ SPEECH_RMS = 500  # int16; a word at -6 dB peak lies around 2,500, silence near 
 
 @pytest.fixture(scope="module")
 def synthesizer() -> Synthesizer:
-    return Synthesizer()
+    return open_synthesizer()
 
 
 def seconds(pcm: np.ndarray) -> float:
@@ -145,7 +146,7 @@ def test_a_deep_install_folder_still_finds_its_voices(tmp_path: Path) -> None:
     program = (
         "import espeakng_loader as e; from edgekws.train import synth; "
         f"e.get_data_path = lambda: {str(deep / 'espeak-ng-data')!r}; "
-        "print(len(synth.Synthesizer().say('开灯', voice='cmn+f1')))"
+        "print(len(synth.open_synthesizer().say('开灯', voice='cmn+f1')))"
     )
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=False
