@@ -80,4 +80,5 @@ $(VENV)/.formats: $(VENV)/.cloud
 $(VENV)/.dev: $(VENV)/.formats
 	@echo "installing the test and development tools"
 	$(PIP) -e '.[test,dev]'
+	@$(BIN)/edgekws fetch speech-embedding --out $(VENV) >/dev/null || echo "note: tests of the teacher will not run" >&2
 	@touch $@

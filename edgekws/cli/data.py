@@ -74,7 +74,10 @@ def _fetch(args: argparse.Namespace) -> int:
     from edgekws.train.download import Network
     from edgekws.train.fetch import fetch
     from edgekws.train.progress import Reporter
+    from edgekws.train.teacher_file import NAME as TEACHER
 
+    if args.name == TEACHER:
+        return _fetch_teacher(args.out or Path("models"))
     table = read_table(args.table or TABLE)
     if args.name is None:
         return _list(table, args.out)
@@ -99,12 +102,29 @@ def _fetch(args: argparse.Namespace) -> int:
     return 0
 
 
+def _fetch_teacher(out: Path) -> int:
+    from edgekws.train.progress import Reporter
+    from edgekws.train.teacher_file import FILE, LICENCE, TITLE, fetch_teacher
+
+    reporter = Reporter()
+    reporter.say(f"{TITLE}; {LICENCE}")
+    new = fetch_teacher(out)
+    reporter.say(f"{out / FILE}: {'is complete' if new else 'is there already'}")
+    print(out / FILE)
+    return 0
+
+
 def _list(table: "Table", out: Path | None) -> int:
+    from edgekws.train import teacher_file
+
     if out is not None:
         raise UsageError("--out needs the name of a set; edgekws fetch alone lists them")
     for dataset in table.datasets:
         size = f"{dataset.bytes / 1e9:.1f} GB"
         print(f"{dataset.name:<22} {size:>7}  {dataset.licence:<10} {dataset.title}")
+    size = f"{teacher_file.BYTES / 1e6:.1f} MB"
+    licence = teacher_file.LICENCE
+    print(f"{teacher_file.NAME:<22} {size:>7}  {licence:<10} {teacher_file.TITLE}")
     return 0
 
 

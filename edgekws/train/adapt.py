@@ -18,6 +18,7 @@ from edgekws.specs import MFCC_40, RESERVED_LABELS, SILENCE, UNKNOWN, FeatureSpe
 from edgekws.train import augment
 from edgekws.train.batches import ExampleStream, Window
 from edgekws.train.dataset import Corpus, Folders
+from edgekws.train.distillation import CACHE_FILE, Distillation, build_distillation
 from edgekws.train.evaluate import Normalizer, clip_logits
 from edgekws.train.frontend import TorchFrontend
 from edgekws.train.gather import gather
@@ -71,8 +72,11 @@ def adapt(task: Adaptation, reporter: Reporter) -> Run:
     net, features = _net(recipe, base, corpus, spec)
     validation = validation_clips(corpus, recipe, net, spec)
     reporter.say(_summary(corpus, validation))
+    teacher = _distillation(recipe, net, corpus, task, reporter)
     _clear_place(task.out)  # not before: what is asked for can be done
-    trainer = Trainer(net, features, corpus, validation, recipe, sha256, task.out, reporter)
+    trainer = Trainer(
+        net, features, corpus, validation, recipe, sha256, task.out, reporter, teacher
+    )
     best = trainer.run()
     report = build_report(best, features, corpus, validation)
     _save_audio(task.out, corpus, recipe, features, validation)
@@ -166,14 +170,24 @@ def _net(
     return net, Normalizer(frontend, mean, scale)
 
 
+def _distillation(
+    recipe: Recipe, net: StreamingNet, corpus: Corpus, task: Adaptation, reporter: Reporter
+) -> Distillation | None:
+    """Return the teacher that the recipe asks for; what it says is kept beside the run folder."""
+    if recipe.distillation is None:
+        return None
+    cache = task.out.parent / CACHE_FILE
+    return build_distillation(recipe.distillation, net, corpus, cache=cache, reporter=reporter)
+
+
 def _measure(
     frontend: TorchFrontend, corpus: Corpus, recipe: Recipe, net: StreamingNet
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Return the mean and 1 / deviation of every coefficient over augmented training audio."""
     stream = ExampleStream(corpus, recipe, _window(net, frontend.spec), epoch=1_000_000)
     rows = [
-        frontend(audio).flatten(0, 1)
-        for _, (audio, _) in zip(range(NORMALIZATION_BATCHES), stream, strict=False)
+        frontend(examples.audio).flatten(0, 1)
+        for _, examples in zip(range(NORMALIZATION_BATCHES), stream, strict=False)
     ]
     together = torch.cat(rows)  # (frames, n_mfcc)
     return together.mean(0), 1.0 / together.std(0)
@@ -203,7 +217,8 @@ def _save_audio(
     stream = ExampleStream(corpus, recipe, Window(frames, spec), epoch=2_000_000)
     clips: list[Floats] = []
     while len(clips) < CALIBRATION_CLIPS:
-        clips += [row for audio, _ in stream for row in audio.numpy()[:, -spec.samples(frames) :]]
+        for examples in stream:
+            clips += list(examples.audio.numpy()[:, -spec.samples(frames) :])
     _save_arrays(out / "calibration.npz", pcm=np.stack(clips[:CALIBRATION_CLIPS]).astype(np.int16))
     minutes = recipe.stream.minutes
     laid = lay_stream(corpus, minutes=minutes, seed=recipe.seed, sample_rate=spec.sample_rate)

@@ -3,6 +3,7 @@
 import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -33,8 +34,19 @@ class Window:
         return self.spec.samples(self.frames + lead_frames)
 
 
-class ExampleStream(IterableDataset[tuple[Tensor, Tensor]]):
-    """One epoch of batches: audio (batch, samples) on the int16 scale, classes (batch,)."""
+class Examples(NamedTuple):
+    """One batch: audio (batch, samples) on the int16 scale, classes (batch,), and clips (batch,).
+
+    `clips` are the places in the corpus's training clips of what is heard, -1 for noise alone.
+    """
+
+    audio: Tensor
+    classes: Tensor
+    clips: Tensor
+
+
+class ExampleStream(IterableDataset[Examples]):
+    """One epoch of batches."""
 
     def __init__(self, corpus: Corpus, recipe: Recipe, window: Window, *, epoch: int) -> None:
         self.corpus, self.recipe, self.window, self.epoch = corpus, recipe, window, epoch
@@ -43,11 +55,10 @@ class ExampleStream(IterableDataset[tuple[Tensor, Tensor]]):
         self.weights = class_weights(self.clips, recipe)
         self.classes = {label: i for i, label in enumerate(corpus.labels)}
 
-    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+    def __iter__(self) -> Iterator[Examples]:
         rng = np.random.default_rng([self.recipe.seed, self.epoch])
         for _ in range(self.batches()):
-            audio, classes = self._batch(rng)
-            yield torch.from_numpy(audio), torch.from_numpy(classes)
+            yield self._batch(rng)
 
     def batches(self) -> int:
         """Return the batches of an epoch."""
@@ -55,7 +66,7 @@ class ExampleStream(IterableDataset[tuple[Tensor, Tensor]]):
         examples = wanted or min(32_000, max(1_000, 4 * len(self.clips)))
         return max(1, examples // self.recipe.optimizer.batch)
 
-    def _batch(self, rng: Generator) -> tuple[Floats, NDArray[np.int64]]:
+    def _batch(self, rng: Generator) -> Examples:
         size = self.recipe.optimizer.batch
         lead = int(rng.choice(self.recipe.augment.lead_frames))
         silent = rng.random(size) < self.recipe.data.silence_fraction
@@ -65,7 +76,10 @@ class ExampleStream(IterableDataset[tuple[Tensor, Tensor]]):
             clip = None if is_silent else self.clips[pick]
             rows.append(self._example(clip, lead, rng))
             classes.append(self.classes[clip.label if clip else SILENCE])
-        return np.stack(rows), np.array(classes, np.int64)
+        clips = np.where(silent, -1, picks)
+        return Examples(
+            torch.from_numpy(np.stack(rows)), torch.tensor(classes), torch.from_numpy(clips)
+        )
 
     def _example(self, clip: Clip | None, lead_frames: int, rng: Generator) -> Floats:
         length = self.window.samples(lead_frames)
@@ -137,7 +151,7 @@ def class_weights(clips: list[Clip], recipe: Recipe) -> NDArray[np.float64]:
     return np.asarray(weights / weights.sum())
 
 
-def load(stream: ExampleStream, *, workers: int) -> Iterator[tuple[Tensor, Tensor]]:
+def load(stream: ExampleStream, *, workers: int) -> Iterator[Examples]:
     """Give the batches by one background worker, or none; the draws are the same."""
     count = min(workers, 1)  # one worker keeps the draws independent of the machine
     loader = DataLoader(

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from edgekws.errors import ConfigError, RunError
 from edgekws.train.augment import mask_spectrum
-from edgekws.train.batches import ExampleStream, Window, load
+from edgekws.train.batches import Examples, ExampleStream, Window, load
 from edgekws.train.checkpoint import (
     Checkpoint,
     Progress,
@@ -30,6 +30,7 @@ from edgekws.train.checkpoint import (
     state_copy,
 )
 from edgekws.train.dataset import Corpus
+from edgekws.train.distillation import Distillation
 from edgekws.train.evaluate import Normalizer, clip_logits, standard_error
 from edgekws.train.nets import StreamingNet
 from edgekws.train.progress import Reporter
@@ -76,6 +77,7 @@ class Trainer:
     recipe_sha256: str
     folder: Path
     reporter: Reporter
+    distillation: Distillation | None = None
     workers: int = 1
     progress: Progress = field(init=False)
     average: StreamingNet = field(init=False)
@@ -123,7 +125,8 @@ class Trainer:
     def _run_phase(
         self, number: int, phase: PhaseRecipe, first: int, held: Checkpoint | None
     ) -> None:
-        optimizer = build_optimizer(self.net, phase, self.recipe)
+        beside = (self.distillation,) if self.distillation else ()
+        optimizer = build_optimizer(self.net, phase, self.recipe, beside=beside)
         if held is not None and held.progress.phase == number:
             restore_optimizer(optimizer, held.part("optimizer"))
         elif number:
@@ -163,10 +166,10 @@ class Trainer:
         training_mode(self.net, phase)
         self.steps = epoch * batches
         total, rate = 0.0, 0.0
-        for step, (audio, classes) in enumerate(load(stream, workers=self.workers)):
+        for step, examples in enumerate(load(stream, workers=self.workers)):
             rate = set_rate(optimizer, phase, (epoch - first) * batches + step, batches)
             with computing_as(self.net, phase):
-                total += self._loss(audio, classes, optimizer, generator)
+                total += self._loss(examples, optimizer, generator)
             self._step(optimizer)
             self.reporter.batch(epoch, step + 1, batches, total / (step + 1))
         with computing_as(self.average, phase):
@@ -184,23 +187,26 @@ class Trainer:
 
     def _loss(
         self,
-        audio: Tensor,
-        classes: Tensor,
+        examples: Examples,
         optimizer: torch.optim.Optimizer,
         generator: torch.Generator,
     ) -> float:
-        recipe = self.recipe
+        recipe, net = self.recipe, self.net
         with torch.no_grad():
-            masked = mask_spectrum(self.features.frontend.log_mel(audio), recipe.augment, generator)
+            log_mel = self.features.frontend.log_mel(examples.audio)
+            masked = mask_spectrum(log_mel, recipe.augment, generator)
             x = self.features.normalized(self.features.frontend.cepstra(masked))
-        per_row = self.net.config.frames_per_score
+        per_row = net.config.frames_per_score
         x = x[:, x.shape[1] % per_row :]  # the clip is at the end
-        logits = self.net.last_rows(x, max(1, SCORED_FRAMES // per_row))  # (batch, rows, labels)
+        embeddings = net.last_embeddings(x, max(1, SCORED_FRAMES // per_row))
+        logits = net.head(net.dropout(embeddings))  # (batch, rows, labels)
         loss = nn.functional.cross_entropy(
             logits.flatten(0, 1),
-            classes.repeat_interleave(logits.shape[1]),
+            examples.classes.repeat_interleave(logits.shape[1]),
             label_smoothing=recipe.optimizer.label_smoothing,
         )
+        if self.distillation is not None:
+            loss = loss + self.distillation(embeddings, examples.clips)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         return float(loss.detach())
@@ -241,6 +247,7 @@ class Trainer:
             "average": state_copy(self.average),
             "best": self.best,
             "optimizer": optimizer_tensors(optimizer),
+            "distillation": state_copy(self.distillation) if self.distillation else {},
         }
         for part, tensors in parts.items():
             yield from ((f"{part}.{name}", tensor) for name, tensor in tensors.items())
@@ -249,6 +256,8 @@ class Trainer:
         self.net.load_state_dict(held.part("net"))
         self.average.load_state_dict(held.part("average"))
         self.best = held.part("best")
+        if self.distillation is not None:
+            self.distillation.load_state_dict(held.part("distillation"))
         self.progress = msgspec.structs.replace(held.progress, labels=self.corpus.labels)
 
 

@@ -9,7 +9,7 @@ from msgspec import Meta
 from edgekws.specs import MFCC_40, Spec
 from edgekws.train.nets import NetConfig
 from edgekws.train.recipe_data import AugmentRecipe, DataRecipe, SynthesisRecipe
-from edgekws.train.recipe_training import OptimizerRecipe, PhaseRecipe
+from edgekws.train.recipe_training import DistillationRecipe, OptimizerRecipe, PhaseRecipe
 from edgekws.train.recipe_values import Count
 from edgekws.train.settings_file import read_settings
 
@@ -48,6 +48,7 @@ class Recipe(Spec, frozen=True):
     augment: AugmentRecipe = AugmentRecipe()
     optimizer: OptimizerRecipe = OptimizerRecipe()
     stream: StreamRecipe = StreamRecipe()
+    distillation: DistillationRecipe | None = None
     sources: tuple[SourceRecipe, ...] = ()
 
     def __post_init__(self) -> None:

@@ -33,3 +33,12 @@ class OptimizerRecipe(Spec, frozen=True):
     average_decay: Share = 0.998
     patience: Count = 0
     """Epochs without a better validation loss before a phase ends; 0 never stops early."""
+
+
+class DistillationRecipe(Spec, frozen=True):
+    """A teacher whose embeddings the net learns to foretell, beside the labels."""
+
+    embedding_weight: Above0 = 1.0
+    """Weight of the squared error to the teacher's embeddings, over that of the labels."""
+    embedding: str = "speech-embedding"
+    """The teacher's ONNX file: a path, or a name under models/ that `edgekws fetch` brings."""

@@ -1,19 +1,26 @@
 """What moves the weights, and how fast: the optimizer of a phase, and its rate at every step."""
 
 import math
+from collections.abc import Sequence
 
 import torch
+from torch import nn
 
 from edgekws.train.nets import StreamingNet
 from edgekws.train.recipe import Recipe
 from edgekws.train.recipe_training import PhaseRecipe
 
 
-def build_optimizer(net: StreamingNet, phase: PhaseRecipe, recipe: Recipe) -> torch.optim.Optimizer:
-    """Return AdamW over the head and, where it is not frozen, the backbone; no decay on vectors."""
+def build_optimizer(
+    net: StreamingNet, phase: PhaseRecipe, recipe: Recipe, *, beside: Sequence[nn.Module] = ()
+) -> torch.optim.Optimizer:
+    """Return AdamW over the head and, where it is not frozen, the backbone; no decay on vectors.
+
+    Modules `beside` the net learn at the rate of the head.
+    """
     groups = []
     for module, rate in (
-        (net.head, phase.head_rate),
+        *((m, phase.head_rate) for m in (net.head, *beside)),
         *((m, phase.backbone_rate) for m in net.backbone()),
     ):
         for parameter in module.parameters():

@@ -34,7 +34,7 @@ def recipe(*, examples: int = 64, augment: AugmentRecipe | None = None) -> Recip
 
 
 def classes_of(stream: ExampleStream) -> NDArray[np.int64]:
-    return np.concatenate([classes.numpy() for _, classes in stream])
+    return np.concatenate([classes.numpy() for _, classes, _ in stream])
 
 
 def test_an_epoch_is_the_same_again_and_another_epoch_is_another() -> None:
@@ -43,25 +43,27 @@ def test_an_epoch_is_the_same_again_and_another_epoch_is_another() -> None:
         list(ExampleStream(corpus, recipe(), WINDOW, epoch=epoch)) for epoch in (3, 3, 4)
     )
     assert len(first) == 2
-    for (audio, classes), (same, likewise) in zip(first, again, strict=True):
+    for (audio, classes, clips), (same, likewise, alike) in zip(first, again, strict=True):
         assert torch.equal(audio, same)
         assert torch.equal(classes, likewise)
+        assert torch.equal(clips, alike)
     assert first[0][0].shape != other[0][0].shape or not torch.equal(first[0][0], other[0][0])
 
 
 def test_one_worker_gives_the_draws_of_none() -> None:
     stream = ExampleStream(tone_corpus(), recipe(), WINDOW, epoch=1)
-    for (audio, classes), (ours, theirs) in zip(
+    for (audio, classes, clips), (ours, theirs, alike) in zip(
         load(stream, workers=0), load(stream, workers=3), strict=True
     ):
         assert torch.equal(audio, ours)
         assert torch.equal(classes, theirs)
+        assert torch.equal(clips, alike)
 
 
 def test_audio_is_whole_frames_on_the_int16_scale() -> None:
     stream = ExampleStream(tone_corpus(), recipe(examples=320), WINDOW, epoch=0)
     leads = {WINDOW.samples(lead) for lead in recipe().augment.lead_frames}
-    for audio, _ in stream:
+    for audio, *_ in stream:
         assert audio.shape[1] in leads
         assert audio.dtype == torch.float32
         assert torch.equal(audio, audio.round())
@@ -97,7 +99,7 @@ def test_without_augmentation_the_clip_ends_where_the_example_ends() -> None:
     )
     no_silence = msgspec.structs.replace(recipe().data, silence_fraction=0.0)
     chosen = msgspec.structs.replace(recipe(augment=PLAIN), data=no_silence)
-    (audio, _), *_ = ExampleStream(corpus, chosen, WINDOW, epoch=0)
+    (audio, *_), *_ = ExampleStream(corpus, chosen, WINDOW, epoch=0)
     np.testing.assert_array_equal(audio[0].numpy(), pcm)
 
 

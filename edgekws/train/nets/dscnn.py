@@ -129,11 +129,14 @@ class DsCnnNet(nn.Module):
         pooled, after = self.embeddings(x, states)
         return self.head(self.dropout(pooled)), after
 
-    def last_rows(self, x: Tensor, count: int) -> Tensor:
-        """Return the last `count` rows of logits of whole clips; no other window is computed."""
+    def last_embeddings(self, x: Tensor, count: int) -> Tensor:
+        """Return the last `count` embeddings of whole clips; no other window is computed."""
         known = self._joined(x, self.zero_states(len(x)))
-        pooled = self._pooled(known[:, -(self.history + count * self.config.step_frames) :])
-        logits: Tensor = self.head(self.dropout(pooled))
+        return self._pooled(known[:, -(self.history + count * self.config.step_frames) :])
+
+    def last_rows(self, x: Tensor, count: int) -> Tensor:
+        """Return the last `count` rows of logits of whole clips, (batch, count, labels)."""
+        logits: Tensor = self.head(self.dropout(self.last_embeddings(x, count)))
         return logits
 
     def backbone(self) -> list[nn.Module]:

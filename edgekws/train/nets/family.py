@@ -3,9 +3,10 @@
 Each member is an nn.Module with a config struct of its own, which is tagged with its `kind` and has
 `n_features`, `frames_per_score` and `window_frames`. It offers
 
-    config, head                 its sizes; the linear layer that new labels replace
+    config, head, dropout        its sizes; the linear layer that new labels replace, before it
     forward(x, states)           features (batch, frames, n_features) to (batch, rows, labels)
     embeddings(x, states)        the same up to what the head takes
+    last_embeddings(x, count)    the last rows of embeddings of whole clips, (batch, count, width)
     last_rows(x, count)          the last rows of whole clips, (batch, count, labels)
     state_shapes()               of one stream, in the order of forward
     zero_states(batch)           the start of so many streams

@@ -146,10 +146,15 @@ class StreamingTcn(nn.Module):
         pooled, after = self.embeddings(x, states)
         return self.head(self.dropout(pooled)), after
 
+    def last_embeddings(self, x: Tensor, count: int) -> Tensor:
+        """Return the last `count` pooled embeddings of whole clips, (batch, count, width)."""
+        pooled, _ = self.embeddings(x, self.zero_states(len(x)))
+        return pooled[:, -count:]
+
     def last_rows(self, x: Tensor, count: int) -> Tensor:
         """Return the last `count` rows of logits of whole clips, (batch, count, labels)."""
-        logits, _ = self(x, self.zero_states(len(x)))
-        return cast(Tensor, logits[:, -count:])
+        logits: Tensor = self.head(self.dropout(self.last_embeddings(x, count)))
+        return logits
 
     def backbone(self) -> list[nn.Module]:
         """Return the parts that are kept when the labels change: all but the head."""
