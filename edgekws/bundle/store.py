@@ -27,6 +27,10 @@ class Bundle:
         """Return where a model file lies."""
         return self.path / model_file.file.path
 
+    def read(self, entry: FileEntry) -> bytes:
+        """Return the bytes of one of its files."""
+        return (self.path / entry.path).read_bytes()
+
     def golden(self) -> Golden:
         """Read the golden vectors; raise BundleError where their shapes are not the model's."""
         path = self.path / self.manifest.golden.path

@@ -130,7 +130,17 @@ def _export(args: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         _say("interrupted; no bundle was changed")
         return EXIT_INTERRUPTED
-    _result({"bundle": str(made.folder), "archive": str(made.archive), "target": args.target})
+    report = str(made.report) if made.report else None
+    _result(
+        {
+            "bundle": str(made.folder),
+            "archive": str(made.archive),
+            "report": report,
+            "target": args.target,
+        }
+    )
+    if report:
+        _say(f"what it hears, and at which thresholds, in curves: {report}")
     _say(f"next: edgekws listen --bundle {made.folder}")
     if made.installs:
         _say(f"or copy {made.archive} to the board: tar xf, then sh {made.folder.name}/install.sh")

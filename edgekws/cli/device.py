@@ -3,14 +3,15 @@
 import argparse
 from pathlib import Path
 
-from edgekws.cli import benching, classify, doctor, evaluate, listen
+from edgekws.cli import benching, classify, doctor, evaluate, listen, tuning
 
 
 def add_parsers(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add listen, classify, eval, bench, doctor and devices to the command line."""
+    """Add listen, classify, eval, tune, bench, doctor and devices to the command line."""
     _add_listen(subparsers)
     _add_classify(subparsers)
     _add_eval(subparsers)
+    _add_tune(subparsers)
     _add_bench(subparsers)
     _add_doctor(subparsers)
     _add_devices(subparsers)
@@ -68,6 +69,42 @@ def _add_eval(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]")
         help="the commands in --stream: start_seconds,end_seconds,label",
     )
     parser.set_defaults(run=evaluate.run)
+
+
+def _add_tune(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = subparsers.add_parser("tune", help="choose a bundle's thresholds on your recordings")
+    _add_bundle(parser)
+    parser.add_argument(
+        "--stream", type=Path, nargs="+", required=True, metavar="AUDIO", help="long recordings"
+    )
+    parser.add_argument(
+        "--truth",
+        type=Path,
+        nargs="+",
+        required=True,
+        metavar="CSV",
+        help="the commands in each --stream, in its order: start_seconds,end_seconds,label",
+    )
+    parser.add_argument(
+        "--negatives",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="PLACE",
+        help="a recording without any command, or a folder of some; may be given again",
+    )
+    parser.add_argument(
+        "--budget",
+        type=tuning.above_zero,
+        default=1.0,
+        metavar="PER_HOUR",
+        help="false accepts per hour, of all commands together (1.0)",
+    )
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument("--out", type=Path, metavar="DIR", help="write the tuned bundle there")
+    where.add_argument("--write", action="store_true", help="write it in the place of --bundle")
+    parser.add_argument("--html", type=Path, metavar="FILE", help="write the curves as one page")
+    parser.set_defaults(run=tuning.run)
 
 
 def _add_bench(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

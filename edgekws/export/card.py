@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Sequence
 
 from edgekws.export.parity import Figures
-from edgekws.specs import ModelSpec, TriggerSpec
-from edgekws.train.run import Run, RunSource, StreamMetrics
+from edgekws.specs import ModelSpec
+from edgekws.train.run import Run, RunSource
 
 
 def write_card(
@@ -12,15 +12,14 @@ def write_card(
     model: ModelSpec,
     *,
     figures: Sequence[Figures],
-    triggers: dict[str, TriggerSpec],
-    streams: Sequence[StreamMetrics],
+    thresholds: str,
 ) -> str:
-    """Return the card as Markdown; equal input gives equal text."""
+    """Return the card as Markdown, with the section on thresholds; equal input, equal text."""
     sections = (
         _about(run, model),
         _clips(run, figures),
         _labels(run),
-        _stream(model, triggers, streams),
+        (thresholds,),
         _origin(run),
     )
     return "\n\n".join("\n".join(section) for section in sections) + "\n"
@@ -59,25 +58,6 @@ def _labels(run: Run) -> Iterator[str]:
     for label in run.report.labels:
         row = run.report.per_label[label]
         yield f"| {label} | {row.precision:.1%} | {row.recall:.1%} | {row.f1:.1%} | {row.clips} |"
-
-
-def _stream(
-    model: ModelSpec, triggers: dict[str, TriggerSpec], streams: Sequence[StreamMetrics]
-) -> Iterator[str]:
-    yield "## Thresholds, and what they do on a long stream they were not chosen on"
-    yield ""
-    for stream in streams:
-        yield (
-            f"{stream.data}: {stream.false_accepts_per_hour:.2f} false accepts per hour in "
-            f"{stream.hours:.2f} hours (budget {stream.false_accepts_per_hour_budget:g} per hour)."
-        )
-        yield ""
-    yield "| command | on | off | missed |"
-    yield "|---|---|---|---|"
-    for label in model.commands:
-        missed = [f"{s.miss_rate[label]:.1%}" for s in streams if label in s.miss_rate]
-        trigger = triggers[label]
-        yield f"| {label} | {trigger.on:g} | {trigger.off:g} | {', '.join(missed) or '-'} |"
 
 
 def _origin(run: Run) -> Iterator[str]:

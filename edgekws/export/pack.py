@@ -23,9 +23,11 @@ from edgekws.export.formats import Converted
 from edgekws.export.parity import Figures
 from edgekws.export.scores import clip_steps, score_steps
 from edgekws.export.targets import Target
+from edgekws.export.thresholds import Thresholds
 from edgekws.features import FeatureStream
-from edgekws.specs import ModelSpec, TriggerSpec
-from edgekws.train.run import Run, StreamMetrics
+from edgekws.specs import ModelSpec
+from edgekws.train.run import Run
+from edgekws.tuning.words import card_section
 
 GOLDEN_FILE: Final = "golden.npz"
 CARD_FILE: Final = "card.md"
@@ -51,14 +53,6 @@ class BuiltModel:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Thresholds:
-    """The trigger values of every command, and what they did on long streams."""
-
-    triggers: dict[str, TriggerSpec]
-    streams: tuple[StreamMetrics, ...]
-
-
 def pack(
     out: Path,
     run: Run,
@@ -75,8 +69,11 @@ def pack(
         run,
         model,
         figures=[built.figures for built in models],
-        triggers=thresholds.triggers,
-        streams=thresholds.streams,
+        thresholds=card_section(
+            {label: thresholds.triggers[label] for label in model.commands},
+            thresholds.streams,
+            thresholds.judged,
+        ),
     ).encode()
     manifest = Manifest(
         schema=1,

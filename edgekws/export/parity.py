@@ -14,7 +14,7 @@ from edgekws.errors import ParityError, RunError
 from edgekws.events import Floats, Pcm
 from edgekws.export.scores import clip_steps, decide, score_steps
 from edgekws.runtime.detector import rows_to_fill
-from edgekws.runtime.figures import clip_report
+from edgekws.runtime.figures import ClipReport, clip_report
 from edgekws.specs import ModelSpec, Precision
 from edgekws.train.nets import StreamingNet
 
@@ -63,13 +63,26 @@ class Figures:
 
     key: str
     size: int
-    clips: int
-    accuracy: float
-    macro_f1: float
+    report: ClipReport
     accuracy_loss: float
     agreement: float
     largest_difference: float
     microseconds_per_step: float
+
+    @property
+    def clips(self) -> int:
+        """Clips it was measured on."""
+        return self.report.clips
+
+    @property
+    def accuracy(self) -> float:
+        """Share of clips that it decided right."""
+        return self.report.accuracy
+
+    @property
+    def macro_f1(self) -> float:
+        """Mean F1 over the labels."""
+        return self.report.macro_f1
 
 
 def reference(
@@ -103,9 +116,7 @@ def compare(
     return Figures(
         key=key,
         size=size,
-        clips=len(decisions),
-        accuracy=report.accuracy,
-        macro_f1=report.macro_f1,
+        report=report,
         accuracy_loss=trained - report.accuracy,
         agreement=float(np.mean(decisions == against.decisions)),
         largest_difference=float(np.abs(scores - against.scores).max()),

@@ -9,17 +9,15 @@ from typing import Final
 from edgekws.errors import RunError
 from edgekws.export.formats import Converted, Job, Key, Say, convert
 from edgekws.export.golden_audio import golden_audio
-from edgekws.export.pack import BuiltModel, Thresholds, pack
+from edgekws.export.pack import BuiltModel, pack
 from edgekws.export.parity import Figures, Reference, compare, reference, require_parity
-from edgekws.export.scores import clip_steps, score_stream
+from edgekws.export.scores import clip_steps
 from edgekws.export.targets import Target, find_target
+from edgekws.export.thresholds import find_thresholds, report_page, report_path
 from edgekws.specs import ModelSpec
-from edgekws.train.run import Run, load_net, load_run, model_spec
+from edgekws.train.run import Run, load_net, load_run, model_spec, write_aside
 from edgekws.train.run_audio import load_calibration, load_heldout
-from edgekws.train.stream import load_stream
-from edgekws.train.tune import choose_triggers
 
-STREAM_FILE: Final = "stream.npz"
 CALIBRATION_CLIPS: Final = 128  # more move no range on the shipped base, and cost 40 ms each
 FOLDER_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
@@ -29,10 +27,11 @@ def export_run(
 ) -> Path:
     """Make the bundle OUT/<name>-<target>/ of a finished run and return its path.
 
-    `models`, best first, stand in for those of the target. `say` is told of each stage, and the
-    table at the end. Interrupted at any moment, nothing is half-written; equal runs give equal
-    bytes. Raises UsageError for the target, RunError for the run, MissingExtraError and ExportError
-    for a format, ParityError for a model that is not what was trained, BundleError for the place.
+    Beside it comes its report, OUT/<name>-<target>.html, where the run has a stream. `models`, best
+    first, stand in for those of the target. `say` is told of each stage, and the table at the end.
+    Interrupted at any moment, nothing is half-written; equal runs give equal bytes. Raises
+    UsageError for the target, RunError for the run, MissingExtraError and ExportError for a format,
+    ParityError for a model that is not what was trained, BundleError for the place.
     """
     board, run = find_target(target), load_run(folder)
     wanted = tuple(models) or board.models
@@ -46,7 +45,7 @@ def export_run(
     with tempfile.TemporaryDirectory(prefix="edgekws-") as aside:
         built = [_prove(model, job.model, trained, Path(aside)) for model in converted]
         say(f"choosing thresholds with {built[0].model.key}")
-        thresholds = _thresholds(folder, run, job.model, built[0])
+        thresholds = find_thresholds(folder, run, job.model, built[0].engine)
         golden_pcm = golden_audio(job.model, heldout)
         pack(
             place,
@@ -57,6 +56,7 @@ def export_run(
             thresholds=thresholds,
             golden_pcm=golden_pcm,
         )
+    _report(place, report_page(run, [model.figures for model in built], thresholds))
     for line in table(model.figures for model in built):
         say(line)
     return place
@@ -95,6 +95,15 @@ def _job(folder: Path, run: Run, say: Say, wanted: Sequence[Key]) -> Job:
     return Job(net, model, tuple(clip_steps(model, clip) for clip in clips), say)
 
 
+def _report(place: Path, page: str | None) -> None:
+    """Write the report beside its bundle; one of an older bundle does not stay."""
+    report = report_path(place)
+    if page is None:
+        report.unlink(missing_ok=True)
+    else:
+        write_aside(report, page.encode())
+
+
 def _prove(converted: Converted, model: ModelSpec, trained: Reference, aside: Path) -> BuiltModel:
     """Return a model that agrees with the trained net, or raise ParityError."""
     folder = aside / converted.key
@@ -103,25 +112,3 @@ def _prove(converted: Converted, model: ModelSpec, trained: Reference, aside: Pa
     figures = compare(model, engine, trained, key=converted.key, size=converted.size)
     require_parity(figures, precision=converted.precision)
     return BuiltModel(converted, engine, figures)
-
-
-def _thresholds(folder: Path, run: Run, model: ModelSpec, built: BuiltModel) -> Thresholds:
-    """Choose thresholds on the run's stream; without one, take those that the run holds."""
-    if not (folder / STREAM_FILE).exists():
-        if run.triggers.keys() != set(model.commands):
-            raise RunError(
-                f"{folder / STREAM_FILE}: missing, and run.json holds no thresholds; export needs "
-                "the folder as `edgekws adapt` left it"
-            )
-        return Thresholds(run.triggers, run.stream_metrics)
-    stream = load_stream(folder / STREAM_FILE)
-    rows = score_stream(model, built.engine, stream.pcm)
-    triggers, metrics = choose_triggers(
-        rows.scores,
-        rows.samples,
-        stream,
-        model=model,
-        budget_per_hour=run.false_accepts_per_hour_budget,
-        data="held-out commands laid into noise and other speech",
-    )
-    return Thresholds(triggers, (metrics,))

@@ -12,6 +12,7 @@ from edgekws.export.archive import write_archive, write_sums
 from edgekws.export.budget import describe, measure, require_budget
 from edgekws.export.installer import write_installer
 from edgekws.export.targets import choose_pythons, find_target
+from edgekws.export.thresholds import report_path
 
 Say = Callable[[str], None]
 MakeBundle = Callable[[Path], Path]
@@ -19,10 +20,14 @@ MakeBundle = Callable[[Path], Path]
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """The folder, which is a bundle too, and the archive of it; whether they install themselves."""
+    """The folder, which is a bundle too, and the archive of it; whether they install themselves.
+
+    `report` is the page beside them, where one was made.
+    """
 
     folder: Path
     archive: Path
+    report: Path | None
     installs: bool
 
 
@@ -37,7 +42,8 @@ def release(
 ) -> Release:
     """Make OUT/<name>-<target>/ and OUT/<name>-<target>.tar.gz; equal bundles give equal bytes.
 
-    `make_bundle` writes the bundle into the folder that it is given and returns its place. With
+    `make_bundle` writes the bundle into the folder that it is given, a report beside it if it has
+    one, and returns its place. With
     `wheelhouse`, the packages for the board are downloaded into it. Whatever fails, `out` stays as
     it was. Raises UsageError for target, Python or wheelhouse, ExportError for a bundle over budget
     and for packages that cannot be had, BundleError for the place, and what `make_bundle` raises.
@@ -62,7 +68,16 @@ def release(
             clean_leftovers(place)
             move_folder(made, place)
             (aside / archive.name).replace(archive)
-    return Release(place, archive, installs=bool(versions))
+            report = _move_report(report_path(made), report_path(place))
+    return Release(place, archive, report, installs=bool(versions))
+
+
+def _move_report(made: Path, place: Path) -> Path | None:
+    """Move the report to its place; where none was made, one of an older bundle goes."""
+    if made.exists():
+        return made.replace(place)
+    place.unlink(missing_ok=True)
+    return None
 
 
 @contextmanager

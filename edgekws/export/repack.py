@@ -37,8 +37,8 @@ def repack(
         path = bundle.model_path(model_file)
         self_check(bundle, model_file, open_engine(model_file.format, path, model_file.graph))
     kept = Golden(golden.pcm, golden.features, {key: golden.scores[key] for key in keys})
-    files = {f.path: (bundle.path / f.path).read_bytes() for m in kept_models for f in m.files()}
-    files[manifest.card.path] = (bundle.path / manifest.card.path).read_bytes()
+    entries = [manifest.card, *(entry for m in kept_models for entry in m.files())]
+    files = {entry.path: bundle.read(entry) for entry in entries}
     files[manifest.golden.path] = encode_golden(kept)
     packed = msgspec.structs.replace(
         manifest,

@@ -41,6 +41,11 @@ class Matches:
     duplicates: tuple[Detection, ...]
     false_accepts: tuple[Detection, ...]
 
+    def commands(self) -> dict[str, int]:
+        """Return how often each label was said, hit or missed."""
+        said = [*(truth.label for _, truth in self.hits), *(truth.label for truth in self.missed)]
+        return {label: said.count(label) for label in sorted(set(said))}
+
 
 class Delay(Spec, frozen=True):
     """Seconds from a command's end to its detection; null where nothing was hit."""
@@ -136,21 +141,24 @@ def evaluate_stream(detector: Detector, pcm: Pcm, truths: Sequence[Truth]) -> St
     return stream_report(matches, samples=len(pcm), sample_rate=rate)
 
 
+def miss_rates(matches: Matches) -> dict[str, float]:
+    """Return the share of each label's commands that were missed."""
+    missed = [truth.label for truth in matches.missed]
+    return {label: missed.count(label) / count for label, count in matches.commands().items()}
+
+
 def stream_report(matches: Matches, *, samples: int, sample_rate: int) -> StreamReport:
     """Return the figures of matches over so many samples of audio."""
-    hit = [truth.label for _, truth in matches.hits]
-    missed = [truth.label for truth in matches.missed]
-    commands = {label: (hit + missed).count(label) for label in sorted({*hit, *missed})}
     wrong = [detection.label for detection in matches.false_accepts]
     hours = samples / sample_rate / 3600
     delays = [(found.sample - truth.end) / sample_rate for found, truth in matches.hits]
     return StreamReport(
-        miss_rate={label: missed.count(label) / count for label, count in commands.items()},
+        miss_rate=miss_rates(matches),
         false_accepts_per_hour=len(wrong) / hours if hours else 0.0,
         delay_seconds=Delay(p50=_percentile(delays, 50), p95=_percentile(delays, 95)),
         hours=hours,
-        commands=commands,
-        detections=len(hit) + len(matches.duplicates) + len(wrong),
+        commands=matches.commands(),
+        detections=len(matches.hits) + len(matches.duplicates) + len(wrong),
         false_accepts={label: wrong.count(label) for label in sorted(set(wrong))},
         duplicates=len(matches.duplicates),
     )

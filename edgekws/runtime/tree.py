@@ -30,11 +30,18 @@ def find_clips(data: Path) -> list[tuple[str, Path]]:
         (folder.name, file)
         for folder in sorted(data.iterdir())
         if folder.is_dir() and not folder.name.startswith(".")
-        for file in sorted(folder.rglob("*"))
-        if file.suffix.lower() in AUDIO_SUFFIXES and not file.name.startswith(".")
+        for file in _audio_below(folder)
     ]
     if not found:
         raise DataError(f"{data}: no audio in it; it should hold a folder of audio per label")
+    return found
+
+
+def find_audio(place: Path) -> list[Path]:
+    """Return the audio files below a folder, or the one file named; DataError where none is."""
+    found = _audio_below(place) if place.is_dir() else [place]
+    if not found:
+        raise DataError(f"{place}: no audio in it; name a recording, or a folder of some")
     return found
 
 
@@ -74,6 +81,14 @@ def read_truth(
         _check(truth, commands, samples=samples, where=f"{path}:{line}")
         truths.append(truth)
     return truths
+
+
+def _audio_below(folder: Path) -> list[Path]:
+    return [
+        file
+        for file in sorted(folder.rglob("*"))
+        if file.suffix.lower() in AUDIO_SUFFIXES and not file.name.startswith(".")
+    ]
 
 
 def _header(path: Path) -> tuple[str, ...]:

@@ -81,6 +81,8 @@ def _check(stream: Stream) -> None:
         raise ValueError(f"truth is {truth.dtype} {truth.shape}")
     if len(truth) and not 0 <= truth.min() <= truth.max() < len(pcm) + 1:
         raise ValueError("truth lies outside of the audio")
+    if ((truth[:, 0] < stream.tune_end) & (stream.tune_end < truth[:, 1])).any():
+        raise ValueError("a command lies across the border of the two halves")
 
 
 Piece = tuple[Pcm, int]  # audio and class; -1 for what is no command

@@ -31,9 +31,14 @@ def refusal(capsys: pytest.CaptureFixture[str], *args: object) -> tuple[int, str
     return code, line
 
 
-def named(name: str) -> dict[str, str]:
+def named(name: str, *, report: bool) -> dict[str, str | None]:
     """Return what export prints when it has made `name` for the Raspberry Pi in dist/."""
-    return {"bundle": f"dist/{name}", "archive": f"dist/{name}.tar.gz", "target": "rpi"}
+    return {
+        "bundle": f"dist/{name}",
+        "archive": f"dist/{name}.tar.gz",
+        "report": f"dist/{name}.html" if report else None,
+        "target": "rpi",
+    }
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -71,18 +76,22 @@ def test_without_a_run_the_newest_is_taken_and_it_is_said(
     done = export("--target", "rpi", cwd=tmp_path)
     assert done.code == 0, done.stderr
     assert "taking the newest one, runs/newer" in done.stderr
-    assert done.lines == [named("small-rpi")]
+    assert done.lines == [named("small-rpi", report=True)]
     assert "next: edgekws listen --bundle dist/small-rpi" in done.stderr
+    assert 'id="clip-confusion"' in (tmp_path / "dist" / "small-rpi.html").read_text("utf-8")
     manifest = open_bundle(tmp_path / "dist" / "small-rpi").manifest
     assert (manifest.target, manifest.model.commands) == ("rpi", NEW_COMMANDS)
 
 
 def test_in_a_clone_without_runs_the_shipped_bundle_is_exported(tmp_path: Path) -> None:
     assert SHIPPED.is_dir(), "models/bundles/commands-12 is not in this clone"
+    (tmp_path / "dist").mkdir()
+    (tmp_path / "dist" / "commands-12-rpi.html").write_text("of an older export")
     done = export("--target", "rpi", cwd=tmp_path)
     assert done.code == 0, done.stderr
+    assert not (tmp_path / "dist" / "commands-12-rpi.html").exists()
     assert "no run in runs/: taking the shipped bundle commands-12" in done.stderr
-    assert done.lines == [named("commands-12-rpi")]
+    assert done.lines == [named("commands-12-rpi", report=False)]
     ours, theirs = open_bundle(tmp_path / "dist" / "commands-12-rpi"), open_bundle(SHIPPED)
     assert ours.manifest.target == "rpi"
     assert ours.manifest.triggers == theirs.manifest.triggers

@@ -17,17 +17,18 @@ from edgekws.events import Floats
 from edgekws.export.parity import Figures, Reference, compare, reference, require_parity
 from edgekws.export.pipeline import export_run
 from edgekws.export.quantize import to_int8
-from edgekws.export.scores import clip_steps, decide, score_steps, score_stream
+from edgekws.export.scores import clip_steps, decide, score_steps
 from edgekws.export.to_onnx import graph_spec, to_onnx
-from edgekws.runtime.detector import Detector, rows_to_fill
+from edgekws.runtime.detector import Detector
 from edgekws.runtime.evaluate import classify_clip
+from edgekws.runtime.figures import clip_report
 from edgekws.runtime.wiring import find_bundle, open_device
 from edgekws.specs import ModelSpec
 from edgekws.train.nets import NetConfig, StreamingNet
 from edgekws.train.run import model_spec
 from tests.fakes import trigger_spec
 from tests.parity.tolerances import FP32_POSTERIORS
-from tests.runs import FAMILY, RATE, SMALL_NET, shaken_net, trained, write_run
+from tests.runs import FAMILY, SMALL_NET, shaken_net, trained, write_run
 
 family = pytest.mark.parametrize("config", FAMILY, ids=["tcn", "ds-cnn"])
 
@@ -114,11 +115,15 @@ def test_int8_passes(config: NetConfig) -> None:
 def test_int8_stays_right_over_a_long_stream(config: NetConfig) -> None:
     model, pcm = small_model(config), trained(config).stream.pcm
     rows = [
-        score_stream(model, open_engine("onnx", g.SerializeToString(), graph_spec(g)), pcm)
+        score_steps(
+            model,
+            open_engine("onnx", g.SerializeToString(), graph_spec(g)),
+            clip_steps(model, pcm),
+        )
         for g in (fp32(config), int8(config))
     ]
-    assert np.abs(rows[0].scores - rows[1].scores).mean() < 0.02
-    agreeing = rows[0].scores.argmax(1) == rows[1].scores.argmax(1)
+    assert np.abs(rows[0] - rows[1]).mean() < 0.02
+    agreeing = rows[0].argmax(1) == rows[1].argmax(1)
     assert agreeing[len(agreeing) * 3 // 4 :].mean() > 0.95  # errors do not pile up in the states
 
 
@@ -154,9 +159,7 @@ def some_figures(*, clips: int, agreement: float) -> Figures:
     return Figures(
         key="onnx-int8",
         size=1,
-        clips=clips,
-        accuracy=0.9,
-        macro_f1=0.9,
+        report=clip_report(["yes"] * clips, ["yes"] * clips, ("yes",)),
         accuracy_loss=0.0,
         agreement=agreement,
         largest_difference=0.1,
@@ -187,18 +190,6 @@ def test_decisions_are_those_of_classify(config: NetConfig) -> None:
         clip = np.concatenate(made.heldout[rng.integers(0, 80, 3)])  # several full rows
         scores = score_steps(model, engine, clip_steps(model, clip))
         assert model.labels[decide(model, scores)] == classify_clip(detector, clip).label
-
-
-@family
-def test_stream_scores_are_those_of_the_detector(config: NetConfig) -> None:
-    model, pcm = small_model(config), trained(config).stream.pcm[: 7 * RATE + 123]
-    engine = open_engine("onnx", int8(config).SerializeToString(), graph_spec(int8(config)))
-    detector = Detector(model, engine, dict.fromkeys(model.commands, trigger_spec()))
-    rows = score_stream(model, engine, pcm)
-    whole = detector.scores(pcm)
-    np.testing.assert_allclose(rows.scores, whole[rows_to_fill(model) - 1 :], atol=1e-3)
-    assert rows.samples[0] == model.features.samples(model.window_frames)
-    assert rows.samples[-1] == model.features.samples(len(whole) * model.frames_per_score)
 
 
 @family

@@ -20,7 +20,7 @@ from edgekws.errors import ParityError
 from edgekws.events import Floats
 from edgekws.export.formats import Converted, Job
 from edgekws.export.parity import Figures, Reference, compare, reference, require_parity
-from edgekws.export.scores import decide, score_steps, score_stream
+from edgekws.export.scores import clip_steps, decide, score_steps
 from edgekws.export.to_tflite import convert
 from edgekws.specs import Precision
 from tests.needs import lacking
@@ -113,7 +113,7 @@ def test_every_precision_passes(precision: Precision, tolerance: float) -> None:
 def test_int8_stays_right_over_a_long_stream() -> None:
     model, pcm = small_job().model, trained().stream.pcm
     exact, rounded = (
-        score_stream(model, engine_of(converted()[precision]), pcm).scores
+        score_steps(model, engine_of(converted()[precision]), clip_steps(model, pcm))
         for precision in ("fp32", "int8")
     )
     assert np.abs(exact - rounded).mean() < 0.02

@@ -11,6 +11,7 @@ import pytest
 from edgekws.bundle import open_bundle
 from edgekws.errors import BundleError, EdgekwsError, ParityError, RunError, UsageError
 from edgekws.export.pipeline import export_run
+from edgekws.export.thresholds import report_path
 from edgekws.specs import TriggerSpec
 from edgekws.train.run import load_net, load_run, save_run
 from tests.fakes import trigger_spec
@@ -71,6 +72,9 @@ def test_small_boards_get_the_int8_model_alone(run_folder: Path, tmp_path: Path)
 def test_equal_runs_give_equal_bytes(exported: Path, run_folder: Path, tmp_path: Path) -> None:
     again = export_run(run_folder, tmp_path, "x86", say=quiet)
     assert contents(again) == contents(exported)
+    report = report_path(again)
+    assert report == tmp_path / "tones-x86.html"
+    assert report.read_bytes() == report_path(exported).read_bytes()
 
 
 def test_the_stages_and_a_table_of_figures_are_told(run_folder: Path, tmp_path: Path) -> None:
@@ -112,7 +116,9 @@ def test_without_a_stream_the_runs_own_thresholds_are_taken(copy: Path, tmp_path
         export_run(copy, tmp_path, "x86", say=quiet)
     chosen: dict[str, TriggerSpec] = {"rising": trigger_spec(), "falling": trigger_spec(on=0.9)}
     save_run(copy, msgspec.structs.replace(run, triggers=chosen), load_net(copy, run))
-    assert open_bundle(export_run(copy, tmp_path, "x86", say=quiet)).manifest.triggers == chosen
+    place = export_run(copy, tmp_path, "x86", say=quiet)
+    assert open_bundle(place).manifest.triggers == chosen
+    assert not report_path(place).exists()
 
 
 def cut(name: str) -> Callable[[Path], None]:

@@ -1,6 +1,6 @@
 """Thresholds on hand-made score rows: the budget is kept, and figures come from the other part."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -8,12 +8,14 @@ import pytest
 
 from edgekws.bundle.manifest import StreamMetrics
 from edgekws.events import Floats
-from edgekws.runtime.evaluate import Truth, match_detections
+from edgekws.runtime.evaluate import Truth, match_detections, miss_rates
 from edgekws.runtime.trigger import Trigger
 from edgekws.specs import ModelSpec, TriggerSpec
-from edgekws.train.stream import Stream
-from edgekws.train.tune import THRESHOLDS, choose_triggers, miss_rates
-from tests.fakes import RATE, small_model
+from edgekws.tuning.choose import THRESHOLDS, choose_triggers
+from edgekws.tuning.heard import Heard
+from edgekws.tuning.report import judge
+from edgekws.tuning.tune import stream_metrics
+from tests.fakes import RATE, small_model, trigger_spec
 
 MODEL: Final[ModelSpec] = small_model()  # rows every 40 ms; commands "loud" (2) and "dull" (3)
 ROW: Final = MODEL.samples_per_score
@@ -36,10 +38,12 @@ def rows_with(events: Iterable[Event]) -> Floats:
     return scores
 
 
-def stream_with(commands: Iterable[tuple[float, int]]) -> Stream:
-    places = [(int(s * RATE), int((s + 1) * RATE), label) for s, label in commands]
-    truth = np.array(sorted(places), np.int64).reshape(-1, 3)
-    return Stream(np.zeros(LENGTH, np.int16), truth, LENGTH // 2)
+def halves(scores: Floats, commands: Iterable[tuple[float, int]]) -> tuple[Heard, Heard]:
+    """Return what was heard, as the half to choose on and the half to measure on."""
+    truths = tuple(
+        Truth(int(s * RATE), int((s + 1) * RATE), MODEL.labels[label]) for s, label in commands
+    )
+    return Heard(MODEL, scores, samples(), truths, 0, LENGTH).cut(LENGTH // 2)
 
 
 def samples() -> np.ndarray:
@@ -47,16 +51,16 @@ def samples() -> np.ndarray:
 
 
 def choose(
-    events: Sequence[Event], commands: Sequence[tuple[float, int]], *, budget: float
+    events: Sequence[Event],
+    commands: Sequence[tuple[float, int]],
+    *,
+    budget: float,
+    kept: Mapping[str, TriggerSpec] | None = None,
 ) -> tuple[dict[str, TriggerSpec], StreamMetrics]:
-    return choose_triggers(
-        rows_with(events),
-        samples(),
-        stream_with(commands),
-        model=MODEL,
-        budget_per_hour=budget,
-        data="hand-made",
-    )
+    first, second = halves(rows_with(events), commands)
+    triggers = choose_triggers([first], budget_per_hour=budget, kept=kept)
+    judged = judge([second], triggers)
+    return triggers, stream_metrics(judged, budget_per_hour=budget, data="hand-made")
 
 
 def false_accepts(
@@ -147,9 +151,7 @@ def test_the_smoothing_that_misses_least_is_taken() -> None:
     for seconds, label in commands:
         start = int(seconds * RATE) // ROW
         scores[start : start + 4, label] = 0.7
-    triggers, _ = choose_triggers(
-        scores, samples(), stream_with(commands), model=MODEL, budget_per_hour=0.0, data="short"
-    )
+    triggers = choose_triggers(halves(scores, commands)[:1], budget_per_hour=0.0)
     assert triggers["loud"].mean_samples == 3 * ROW
     assert triggers["loud"].off < triggers["loud"].on
 
@@ -158,6 +160,25 @@ def test_a_stream_without_commands_gives_thresholds_and_no_miss_rates() -> None:
     triggers, metrics = choose([(30.0, 2, 0.6)], [], budget=1.0)
     assert triggers["loud"].on > 0.6
     assert metrics.miss_rate == {}
+
+
+def test_a_label_that_is_kept_stays_where_it_was() -> None:
+    commands = [(10.0, 2), (20.0, 2)]
+    kept = {"dull": trigger_spec(on=0.83)}
+    triggers, _ = choose([(s, 2, 0.95) for s, _ in commands], commands, budget=1.0, kept=kept)
+    assert triggers["dull"] == kept["dull"]
+    assert triggers["loud"] != kept["dull"]
+    assert list(triggers) == list(MODEL.commands)
+
+
+def test_budgets_are_shared_over_all_recordings() -> None:
+    """Either recording alone would allow one false accept; each label has one in each."""
+    commands, wrong = [(10.0, 2), (20.0, 3)], [(60.0, 2, 0.5)]
+    events = [(10.0, 2, 0.95), (20.0, 3, 0.95), *wrong]
+    first, _ = halves(rows_with(events), commands)
+    one = choose_triggers([first], budget_per_hour=ONE)
+    two = choose_triggers([first, first], budget_per_hour=0.9 * ONE / 2)
+    assert one["loud"].on < two["loud"].on
 
 
 def test_miss_rates_are_shares_of_what_was_said() -> None:
