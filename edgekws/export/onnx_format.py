@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import onnx
 
 from edgekws.export.formats import Converted, Job
-from edgekws.export.sensitivity import sound_int8
+from edgekws.export.onnx_int8 import sound_int8
 from edgekws.export.to_onnx import graph_spec, to_onnx
 from edgekws.specs import Precision
 

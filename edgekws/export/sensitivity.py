@@ -3,22 +3,19 @@
 The search runs only where the int8 model decides otherwise than the float model on the audio of the
 calibration; held-out audio has no say in it. A tensor is freed by leaving what makes, carries and
 reads its values out of the quantization: with one of them inside, they would be rounded anyway.
+What a graph is made of, and how it is quantized, each format says for itself.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Final
+from typing import Final, Generic, Protocol, TypeVar
 
 import numpy as np
-import onnx
 
-from edgekws.engines.registry import open_engine
+from edgekws.engines.engine import Engine
 from edgekws.events import Floats
-from edgekws.export.formats import Job, Say, Steps
-from edgekws.export.quantize import QUANTIZED_OPS, to_int8
+from edgekws.export.formats import Job, Steps
 from edgekws.export.scores import score_steps
-from edgekws.export.to_onnx import graph_spec, to_onnx
 from edgekws.runtime.detector import rows_to_fill
 from edgekws.specs import ModelSpec
 
@@ -27,10 +24,44 @@ AGREEMENT: Final = 0.98
 between words, where two labels are nearly equal."""
 
 SEARCH_CLIPS: Final = 16  # per trial; the whole is quantized and judged on all of them again
-CARRIERS: Final = ("Relu", "Concat", "Slice", "AveragePool", "MaxPool")
 MOST_TENSORS: Final = 4  # more than these in float, and the model is no int8 model any more
 
 Nodes = frozenset[str]
+Model = TypeVar("Model")
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One operation of a graph, and the names of the tensors that it reads and makes.
+
+    One that `carries` only hands values on, such as a concatenation with a state, or a pool.
+    """
+
+    name: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    carries: bool
+    quantized: bool
+
+
+class Quantizer(Protocol[Model]):
+    """A float graph in one format, calibrated on some clips."""
+
+    def nodes(self) -> Sequence[Node]:
+        """Return the graph in the order in which it runs."""
+        ...
+
+    def quantize(self, in_float: Nodes) -> Model:
+        """Return the int8 model; the nodes of these names stay in float."""
+        ...
+
+    def open(self, model: Model) -> Engine:
+        """Return the device's engine with that model."""
+        ...
+
+    def open_float(self) -> Engine:
+        """Return the device's engine with the float graph."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,58 +73,62 @@ class Trial:
     agreement: float
 
 
-@lru_cache(maxsize=1)
-def sound_int8(job: Job) -> onnx.ModelProto:
-    """Return the int8 graph of a net, with sensitive tensors in float where it needs them.
+def sound(calibrated: Callable[[Sequence[Steps]], Quantizer[Model]], job: Job) -> Model:
+    """Return the int8 model of a net, with sensitive tensors in float where it needs them.
 
-    Every tensor that stays in float is told with the reason. Where no few of them help, the plain
-    int8 model comes back, and parity then says what is wrong with it. ONNX and OpenVINO both start
-    from it, so the last job's is kept: it is to be read only.
+    `calibrated` gives the net's quantizer for some clips. Every tensor that stays in float is told
+    with the reason. Where no few of them help, the plain int8 model comes back, and parity then
+    says what is wrong with it.
     """
-    fp32 = to_onnx(job.net, job.model)
-    plain = to_int8(fp32, job.clips)
-    judge = _Judge(fp32, job.model, job.clips)
+    quantizer = calibrated(job.clips)
+    plain = quantizer.quantize(frozenset())
+    judge = _Judge(quantizer, job.model, job.clips)
     before = judge.agreement(plain)
     if before >= AGREEMENT:
         return plain
-    kept = _search(fp32, job, start=Trial("", frozenset(), before), say=job.say)
-    model = to_int8(fp32, job.clips, in_float=kept)
+    kept = _search(calibrated, job, start=Trial("", frozenset(), before))
+    model = quantizer.quantize(kept)
     return model if judge.agreement(model) > before else plain
 
 
-class _Judge:
-    """Compares models with the float one over the same steps."""
+class _Judge(Generic[Model]):
+    """Compares the models of a quantizer with its float graph over the same steps."""
 
-    def __init__(self, fp32: onnx.ModelProto, model: ModelSpec, clips: Sequence[Steps]) -> None:
+    def __init__(
+        self, quantizer: Quantizer[Model], model: ModelSpec, clips: Sequence[Steps]
+    ) -> None:
+        self._quantizer = quantizer
         self._model, self._clips = model, clips
-        self._labels = self._decide(fp32)
+        self._labels = self._decide(quantizer.open_float())
 
-    def agreement(self, candidate: onnx.ModelProto) -> float:
+    def agreement(self, candidate: Model) -> float:
         """Return the share of rows that get the float model's label."""
-        return float(np.mean(self._decide(candidate) == self._labels))
+        return float(np.mean(self._decide(self._quantizer.open(candidate)) == self._labels))
 
-    def _decide(self, candidate: onnx.ModelProto) -> Floats:
-        engine = open_engine("onnx", candidate.SerializeToString(), graph_spec(candidate))
+    def _decide(self, engine: Engine) -> Floats:
         rows = [score_steps(self._model, engine, clip) for clip in self._clips]
         full = rows_to_fill(self._model) - 1  # before that the window is not full of audio
         return np.concatenate([s[min(full, len(s) - 1) :].argmax(axis=1) for s in rows])
 
 
-def _search(fp32: onnx.ModelProto, job: Job, *, start: Trial, say: Say) -> Nodes:
+def _search(
+    calibrated: Callable[[Sequence[Steps]], Quantizer[Model]], job: Job, *, start: Trial
+) -> Nodes:
     """Free one tensor after the other, the one that helps most first, until the model agrees."""
     clips = job.clips[:: -(-len(job.clips) // SEARCH_CLIPS)]
-    judge, candidates = _Judge(fp32, job.model, clips), neighbourhoods(fp32)
+    quantizer = calibrated(clips)
+    judge, candidates = _Judge(quantizer, job.model, clips), neighbourhoods(quantizer.nodes())
 
     def tried(tensor: str, kept: Nodes) -> Trial:
         nodes = kept | candidates[tensor]
-        return Trial(tensor, nodes, judge.agreement(to_int8(fp32, clips, in_float=nodes)))
+        return Trial(tensor, nodes, judge.agreement(quantizer.quantize(nodes)))
 
     best = start
     for _ in range(MOST_TENSORS):
         trial = _best(tried, best.nodes, candidates)
         if trial is None or trial.agreement <= best.agreement:
             break
-        say(
+        job.say(
             f"kept in float: {trial.tensor}, because in 8 bits {best.agreement:.1%} of rows get "
             f"the float model's label, without it {trial.agreement:.1%}"
         )
@@ -110,21 +145,22 @@ def _best(
     return max(trials, key=lambda trial: trial.agreement, default=None)
 
 
-def neighbourhoods(model: onnx.ModelProto) -> dict[str, Nodes]:
+def neighbourhoods(nodes: Iterable[Node]) -> dict[str, Nodes]:
     """Return for every activation that 8 bits would hold the nodes that make, carry and read it.
 
-    An activation goes by the name of the tensor where it is made. Nodes that only carry values on
-    (a concatenation with a state, a pool) hold the same activation before and after.
+    An activation goes by the name of the tensor where it is made; one that is carried on is the
+    same before and after.
     """
     origins: dict[str, str] = {}
     ends: dict[str, set[str]] = {}
-    for node in model.graph.node:
-        read = {origins[name] for name in node.input if name in origins}
-        carried = min(read, default=None) if node.op_type in CARRIERS else None
-        for output in node.output:
+    quantized = set()
+    for node in nodes:
+        read = {origins[name] for name in node.inputs if name in origins}
+        carried = min(read, default=None) if node.carries else None
+        for output in node.outputs:
             origins[output] = carried or output
             ends.setdefault(origins[output], set()).add(node.name)
         for origin in read:
             ends[origin].add(node.name)
-    quantized = {node.name for node in model.graph.node if node.op_type in QUANTIZED_OPS}
-    return {name: frozenset(nodes & quantized) for name, nodes in ends.items() if nodes & quantized}
+        quantized |= {node.name} if node.quantized else set()
+    return {name: frozenset(found & quantized) for name, found in ends.items() if found & quantized}

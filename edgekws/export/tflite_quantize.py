@@ -6,6 +6,7 @@ range is the full one that was seen. Tensors that only carry values on share one
 goes from output to input byte for byte.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
@@ -21,6 +22,8 @@ from edgekws.specs import Precision
 
 with quietly():
     from ai_edge_quantizer import quantizer, recipe
+    from ai_edge_quantizer.algorithm_manager import AlgorithmName
+    from ai_edge_quantizer.qtyping import TFLOperationName as Operation
 
 RECIPES: Final = {
     "int8": recipe.static_wi8_ai8,
@@ -38,16 +41,37 @@ CARRIERS: Final = {
 }
 """Operators whose 8-bit kernels give out values on the scale on which they take them."""
 
+INTERFACE: Final = "interface"
+NOT_AT_ALL: Final = AlgorithmName.NO_QUANTIZE
+
 Ranges = dict[int, tuple[float, float]]  # of tensors by index: lowest and highest value
 
 
-def quantize(fp32: bytes, precision: Precision, ranges: Ranges) -> bytes:
-    """Return a converter's float file with quantized weights; `ranges` are those of `observe`."""
+def quantize(
+    fp32: bytes, precision: Precision, ranges: Ranges, *, in_float: frozenset[str] = frozenset()
+) -> bytes:
+    """Return a converter's float file with quantized weights; `ranges` are those of `observe`.
+
+    `in_float` names operators, by the tensor that each one makes, that stay as they are;
+    INTERFACE stands for the inputs and outputs, all together.
+    """
     with quietly():
         made = quantizer.Quantizer(fp32, RECIPES[precision]())
+        for scope, operator in _left_out(in_float):
+            made.update_quantization_recipe(scope, operator, algorithm_key=NOT_AT_ALL)
         statistics = _statistics(fp32, ranges) if made.need_calibration else None
         result = made.quantize(statistics, enable_progress_report=False)
     return bytes(result.quantized_model)
+
+
+def _left_out(names: frozenset[str]) -> Iterator[tuple[str, Any]]:
+    """Give for each name what the quantizer's rules call it: tensors, and the operators of them."""
+    for name in sorted(names):
+        if name == INTERFACE:
+            yield ".*", Operation.INPUT
+            yield ".*", Operation.OUTPUT
+        else:
+            yield f"^{re.escape(name)};$", Operation.ALL_SUPPORTED
 
 
 def observe(fp32: bytes, clips: Iterable[Steps]) -> Ranges:

@@ -33,8 +33,8 @@ from edgekws.engines.openvino_runtime import left_out, openvino
 from edgekws.engines.tensors import one_line
 from edgekws.errors import ExportError
 from edgekws.export.formats import Converted, Job
+from edgekws.export.onnx_int8 import sound_int8
 from edgekws.export.openvino_graph import join_states, quantize_convolutions
-from edgekws.export.sensitivity import sound_int8
 from edgekws.export.to_onnx import graph_spec, to_onnx
 from edgekws.specs import Precision
 

@@ -14,9 +14,10 @@ from edgekws.export.formats import Converted, Job
 from edgekws.export.quiet import quietly
 from edgekws.export.tflite_dscnn import TfliteDsCnn
 from edgekws.export.tflite_file import finish
+from edgekws.export.tflite_int8 import sound_int8
 from edgekws.export.tflite_quantize import observe, quantize
 from edgekws.export.tflite_step import TfliteStep
-from edgekws.specs import Precision
+from edgekws.specs import GraphSpec, Precision
 from edgekws.train.nets import DsCnnNet, StreamingNet, StreamingTcn
 
 with quietly():
@@ -24,8 +25,6 @@ with quietly():
 
 REFUSALS: Final = (AssertionError, LookupError, RuntimeError, TypeError, ValueError)
 """What litert-torch, torch.export and JAX raise for operators that they do not know."""
-
-CALIBRATED: Final = ("int8", "int16x8")
 
 
 def convert(job: Job, precisions: Sequence[Precision]) -> list[Converted]:
@@ -38,14 +37,21 @@ def convert(job: Job, precisions: Sequence[Precision]) -> list[Converted]:
     states = [torch.zeros(shape) for shape in step.state_shapes]
     features = torch.zeros(1, job.model.step_frames, job.model.features.n_mfcc)
     fp32 = flatbuffer(step, (features, *states))
-    calibrated = any(precision in CALIBRATED for precision in precisions)
-    ranges = observe(fp32, job.clips) if calibrated else {}
-    made = []
-    for precision in precisions:
-        raw = fp32 if precision == "fp32" else quantize(fp32, precision, ranges)
-        data, graph = finish(raw)
-        made.append(Converted("tflite", precision, {".tflite": data}, graph))
-    return made
+    files = [(precision, *_file(fp32, precision, job)) for precision in precisions]
+    return [Converted("tflite", of, {".tflite": data}, graph) for of, data, graph in files]
+
+
+def _file(fp32: bytes, precision: Precision, job: Job) -> tuple[bytes, GraphSpec]:
+    """Return the float file of a net in one precision, and its signature."""
+    match precision:
+        case "int8":
+            return sound_int8(fp32, job)
+        case "int16x8":
+            return finish(quantize(fp32, precision, observe(fp32, job.clips)))
+        case "int8-dynamic":
+            return finish(quantize(fp32, precision, {}))
+        case _:
+            return finish(fp32)
 
 
 def _step(net: StreamingNet) -> TfliteStep | TfliteDsCnn:
