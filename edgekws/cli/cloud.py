@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edgekws.cli import sweeping
 from edgekws.cli.interrupts import interruptible
 from edgekws.errors import EXIT_INTERRUPTED
 
@@ -41,6 +42,7 @@ def _add_adapt(subparsers: Any) -> None:
     parser.add_argument(
         "--threads", type=_at_least_one, default=len(os.sched_getaffinity(0)), help="for torch"
     )
+    sweeping.add_flags(parser)
     parser.set_defaults(run=interruptible()(_adapt))
 
 
@@ -90,6 +92,7 @@ def _at_least_one(text: str) -> int:
 
 
 def _adapt(args: argparse.Namespace) -> int:
+    sweeping.require_flags(args)
     _wait_without_spinning()
     from edgekws.train.adapt import Adaptation, adapt
     from edgekws.train.dataset import Folders
@@ -97,13 +100,15 @@ def _adapt(args: argparse.Namespace) -> int:
     from edgekws.train.recipe import load_recipe
 
     recipe, _ = load_recipe(args.recipe)
-    reporter = Reporter(sum(phase.epochs for phase in recipe.phases))
+    epochs = sum(phase.epochs for phase in recipe.phases)
+    reporter = Reporter(epochs, epoch_lines=not args.sweep)
     folders = Folders(args.data, tuple(args.unknown), tuple(args.noise))
     task = Adaptation(args.recipe, folders, args.out, args.overwrite, args.threads)
     try:
-        run = adapt(task, reporter)
+        run = sweeping.run_sweep(args, task, reporter) if args.sweep else adapt(task, reporter)
     except KeyboardInterrupt:
-        reporter.say(f"interrupted; the same command goes on from the last epoch in {args.out}")
+        where = "in" if args.sweep else "from the last epoch in"
+        reporter.say(f"interrupted; the same command goes on {where} {args.out}")
         return EXIT_INTERRUPTED
     for line in report_lines(run.report):
         reporter.say(line)

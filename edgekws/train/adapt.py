@@ -55,25 +55,27 @@ class Adaptation:
     threads: int = 2
 
 
-def adapt(task: Adaptation, reporter: Reporter) -> Run:
-    """Train by a recipe and leave a finished run in `task.out`.
+def adapt(task: Adaptation, reporter: Reporter, corpus: Corpus | None = None) -> Run:
+    """Train by a recipe and leave a finished run in `task.out`; a sweep has its corpus already.
 
     Interrupted at any moment, the same call goes on from the last whole epoch. Raises ConfigError,
     DataError, MissingExtraError, and RunError where `out` holds a finished run already.
     """
     recipe, sha256 = load_recipe(task.recipe)
     recipe_text = task.recipe.read_bytes()
-    _require_place(task)
+    require_place(task)
     torch.set_num_threads(task.threads)
     torch.manual_seed(recipe.seed)
     base = load_base(recipe.base) if recipe.base else None
     spec = base.run.features if base else MFCC_40
-    corpus = gather(task.folders, recipe, reporter, sample_rate=spec.sample_rate)
+    is_new = corpus is None
+    corpus = corpus or gather(task.folders, recipe, reporter, sample_rate=spec.sample_rate)
     net, features = _net(recipe, base, corpus, spec)
     validation = validation_clips(corpus, recipe, net, spec)
-    reporter.say(_summary(corpus, validation))
+    if is_new:
+        reporter.say(_summary(corpus, validation))
     teacher = _distillation(recipe, net, corpus, task, reporter)
-    _clear_place(task.out)  # not before: what is asked for can be done
+    clear_place(task.out)  # not before: what is asked for can be done
     trainer = Trainer(
         net, features, corpus, validation, recipe, sha256, task.out, reporter, teacher
     )
@@ -137,7 +139,7 @@ def build_report(
     )
 
 
-def _require_place(task: Adaptation) -> None:
+def require_place(task: Adaptation) -> None:
     """Make the run folder; RunError where it cannot be, or holds what is not to be replaced."""
     if (task.out / RUN_FILE).exists() and not task.overwrite:
         raise RunError(f"{task.out}: holds a finished run; name another --out, or add --overwrite")
@@ -149,7 +151,7 @@ def _require_place(task: Adaptation) -> None:
         ) from fault
 
 
-def _clear_place(out: Path) -> None:
+def clear_place(out: Path) -> None:
     """Take the mark of a finished run away; a checkpoint left beside it was already used up."""
     if (out / RUN_FILE).exists():
         (out / CHECKPOINT_FILE).unlink(missing_ok=True)

@@ -18,8 +18,10 @@ class EpochLine(Protocol):
 class Reporter:
     """Writes to one text stream, stderr unless told; the bar moves at most five times a second."""
 
-    def __init__(self, epochs: int = 0, out: TextIO | None = None) -> None:
-        self.epochs = epochs
+    def __init__(
+        self, epochs: int = 0, out: TextIO | None = None, *, epoch_lines: bool = True
+    ) -> None:
+        self.epochs, self.epoch_lines = epochs, epoch_lines
         self.out = out or sys.stderr
         self.live = self.out.isatty()
         self._shown = 0.0
@@ -37,7 +39,9 @@ class Reporter:
         self._bar(what, done, total)
 
     def epoch(self, figures: EpochLine, best_epoch: int) -> None:
-        """Write the line of an epoch."""
+        """Write the line of an epoch, unless there are many of them."""
+        if not self.epoch_lines:
+            return
         mark = " *" if figures.epoch == best_epoch else ""
         self._line(
             f"epoch {figures.epoch}/{self.epochs}: loss {figures.training_loss:.3f}, validation "

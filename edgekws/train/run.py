@@ -41,7 +41,10 @@ WEIGHTS_FILE: Final = "weights.safetensors"
 STEP_FRAMES: Final = 8  # 80 ms: the latency of a step and the cost of a call balance here
 
 Rate = Annotated[float, msgspec.Meta(ge=0, le=1)]
-Split = Literal["speaker-disjoint", "clip-disjoint"]
+Split = Literal[
+    "speaker-disjoint", "clip-disjoint", "speaker-disjoint, tuned on", "clip-disjoint, tuned on"
+]
+"""How validation clips were kept apart from training; a sweep has chosen by them."""
 
 
 class LabelFigures(Spec, frozen=True):
