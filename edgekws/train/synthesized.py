@@ -22,11 +22,11 @@ def speak_commands(commands: Sequence[str], recipe: Recipe, reporter: Reporter) 
     clips: list[Clip] = []
     for number, part in enumerate(recipe.synthesis):
         _require_commands("synthesis.labels", part.labels, commands)
-        total = part.takes * len(part.labels or commands)
-        reporter.say(f"{part.engine} speaks {part.takes} takes of each command")
-        for done, clip in enumerate(_speak(part, part.labels or commands, recipe, number), 1):
+        labels = part.labels or commands
+        reporter.say(f"{part.engine} speaks {part.takes} takes of each of {len(labels)} command(s)")
+        for done, clip in enumerate(_speak(part, labels, recipe, number), 1):
             clips.append(clip)
-            reporter.progress("speaking", done, total)
+            reporter.progress("speaking", done, part.takes * len(labels))
     return clips
 
 

@@ -13,7 +13,7 @@ def test_a_run_says_what_was_synthesized_and_reports_on_real_recordings(
     text = recipe_text(labels=NEW_COMMANDS, examples=64, extra="[[synthesis]]\ntakes = 7")
     done = adapt(write_recipe(tmp_path / "mine.toml", text), mixed_data, tmp_path / "run")
     assert done.code == 0, done.stderr
-    assert "espeak speaks 7 takes of each command" in done.stderr
+    assert "espeak speaks 7 takes of each of 2 command(s)" in done.stderr
     run = load_run(tmp_path / "run")
     assert [source.name for source in run.data] == [
         "recordings in data",

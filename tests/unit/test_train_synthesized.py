@@ -52,7 +52,7 @@ def test_takes_of_every_command_are_to_learn_from_only(folder: Path) -> None:
     assert len(corpus.of("validation")) == len(plain.of("validation"))
     assert corpus.labels == plain.labels
     assert corpus.speaker_disjoint
-    assert "espeak speaks 5 takes of each command" in said
+    assert "espeak speaks 5 takes of each of 2 command(s)" in said
 
 
 def test_a_command_is_said_in_its_language_as_it_is_written(folder: Path) -> None:
