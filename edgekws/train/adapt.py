@@ -8,21 +8,20 @@ from typing import Final
 
 import numpy as np
 import torch
-from numpy.random import Generator
 from numpy.typing import NDArray
 
 from edgekws.errors import RunError
 from edgekws.events import Floats, Pcm
 from edgekws.runtime.figures import clip_report
-from edgekws.specs import MFCC_40, RESERVED_LABELS, SILENCE, UNKNOWN, FeatureSpec
-from edgekws.train import augment
+from edgekws.specs import MFCC_40, FeatureSpec
 from edgekws.train.batches import ExampleStream, Window
 from edgekws.train.dataset import Corpus, Folders
 from edgekws.train.distillation import CACHE_FILE, Distillation, build_distillation
 from edgekws.train.evaluate import Normalizer, clip_logits
 from edgekws.train.frontend import TorchFrontend
 from edgekws.train.gather import gather
-from edgekws.train.loop import CHECKPOINT_FILE, Trainer, Validation
+from edgekws.train.initialization import initialize
+from edgekws.train.loop import CHECKPOINT_FILE, Trainer
 from edgekws.train.nets import StreamingNet, build_net
 from edgekws.train.pretrained import Base, load_base, new_head
 from edgekws.train.progress import Reporter
@@ -36,12 +35,13 @@ from edgekws.train.run import (
     save_run,
     write_aside,
 )
+from edgekws.train.soft_targets import load_soft_teacher
 from edgekws.train.stream import lay_stream, save_stream
+from edgekws.train.validation import Validation, validation_clips
 
 RECIPE_FILE: Final = "recipe.toml"
 CALIBRATION_CLIPS: Final = 256
 NORMALIZATION_BATCHES: Final = 24
-SILENCE_LEVEL_DB: Final = (-40.0, 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +71,23 @@ def adapt(task: Adaptation, reporter: Reporter, corpus: Corpus | None = None) ->
     is_new = corpus is None
     corpus = corpus or gather(task.folders, recipe, reporter, sample_rate=spec.sample_rate)
     net, features = _net(recipe, base, corpus, spec)
+    teacher = load_soft_teacher(recipe.distillation, corpus.labels, spec)
     validation = validation_clips(corpus, recipe, net, spec)
     if is_new:
         reporter.say(_summary(corpus, validation))
-    teacher = _distillation(recipe, net, corpus, task, reporter)
+    distillation = _distillation(recipe, net, corpus, task, reporter)
     clear_place(task.out)  # not before: what is asked for can be done
     trainer = Trainer(
-        net, features, corpus, validation, recipe, sha256, task.out, reporter, teacher
+        net,
+        features,
+        corpus,
+        validation,
+        recipe,
+        sha256,
+        task.out,
+        reporter,
+        distillation=distillation,
+        teacher=teacher,
     )
     best = trainer.run()
     report = build_report(best, features, corpus, validation)
@@ -87,33 +97,6 @@ def adapt(task: Adaptation, reporter: Reporter, corpus: Corpus | None = None) ->
     save_run(task.out, run, best)
     (task.out / CHECKPOINT_FILE).unlink(missing_ok=True)
     return run
-
-
-def validation_clips(
-    corpus: Corpus, recipe: Recipe, net: StreamingNet, spec: FeatureSpec
-) -> Validation:
-    """Return held-out clips of one length: every command clip, as many others and as much noise.
-
-    `_unknown_` and `_silence_` get the mean count of a command's clips, at least ten.
-    """
-    rng = np.random.default_rng([recipe.seed, 3])
-    length = clip_samples(net, spec)
-    held = corpus.of("validation")
-    commands = [clip for clip in held if clip.label not in RESERVED_LABELS]
-    others = [clip for clip in held if clip.label == UNKNOWN]
-    count = max(10, len(commands) // max(1, len(corpus.labels) - len(RESERVED_LABELS)))
-    picks = rng.permutation(len(others))[:count]
-    chosen = commands + [others[i] for i in picks]
-    pcm = [augment.centre(clip.pcm, length) for clip in chosen]
-    classes = [corpus.labels.index(clip.label) for clip in chosen]
-    pcm += _noise_clips(corpus, count, length, rng)
-    classes += [corpus.labels.index(SILENCE)] * (len(pcm) - len(classes))
-    return Validation(np.stack(pcm), np.array(classes, np.int64))
-
-
-def clip_samples(net: StreamingNet, spec: FeatureSpec) -> int:
-    """Return the length of held-out clips: a second, or the net's window where that is longer."""
-    return max(spec.sample_rate, spec.samples(net.config.window_frames))
 
 
 def build_report(
@@ -168,6 +151,7 @@ def _net(
         return new_head(base, corpus.labels), Normalizer(frontend, mean, scale)
     assert recipe.net is not None  # the recipe has one or the other
     net = build_net(recipe.net, len(corpus.labels))
+    initialize(net, recipe.initialization)
     mean, scale = _measure(frontend, corpus, recipe, net)
     return net, Normalizer(frontend, mean, scale)
 
@@ -175,8 +159,8 @@ def _net(
 def _distillation(
     recipe: Recipe, net: StreamingNet, corpus: Corpus, task: Adaptation, reporter: Reporter
 ) -> Distillation | None:
-    """Return the teacher that the recipe asks for; what it says is kept beside the run folder."""
-    if recipe.distillation is None:
+    """Return the embedding that the recipe asks for; what it says is kept beside the run folder."""
+    if recipe.distillation is None or not recipe.distillation.embedding:
         return None
     cache = task.out.parent / CACHE_FILE
     return build_distillation(recipe.distillation, net, corpus, cache=cache, reporter=reporter)
@@ -197,15 +181,6 @@ def _measure(
 
 def _window(net: StreamingNet, spec: FeatureSpec) -> Window:
     return Window(net.config.window_frames, spec)
-
-
-def _noise_clips(corpus: Corpus, count: int, length: int, rng: Generator) -> list[Pcm]:
-    noise = corpus.noise_of("validation")
-    clips = []
-    for _ in range(count):
-        gain = np.float32(10.0 ** (rng.uniform(*SILENCE_LEVEL_DB) / 20.0))
-        clips.append(augment.to_scale(augment.noise_segment(noise, length, rng) * gain))
-    return [clip.astype(np.int16) for clip in clips]
 
 
 def _save_audio(

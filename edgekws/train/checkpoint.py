@@ -18,7 +18,7 @@ from edgekws.train.run import write_aside
 class Progress(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How far a run is: epochs count over all phases; the best figures are on validation.
 
-    `labels` and `best_accuracy` are empty in checkpoints from before they were kept.
+    Fields with a default are empty in checkpoints from before they were kept.
     """
 
     recipe_sha256: str
@@ -28,6 +28,13 @@ class Progress(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     best_loss: float
     labels: tuple[str, ...] = ()
     best_accuracy: float = 0.0
+    plan_sha256: str = ""
+    """Of the recipe but for its rates."""
+    rate_drops: int = 0
+    """How often `plateau` has lowered the rates of this phase, the last time at `dropped_at`."""
+    dropped_at: int = 0
+    diverged: bool = False
+    """The loss was no number any more in the epoch after this one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +70,16 @@ def load_checkpoint(path: Path) -> Checkpoint | None:
         raise RunError(
             f"{path}: not a usable checkpoint ({fault}); delete it to start over"
         ) from fault
+
+
+def mark_diverged(path: Path, own: Progress) -> int:
+    """Note in the checkpoint of a run that the epoch after it failed; return its epochs, or 0."""
+    held = load_checkpoint(path)
+    if held is None or held.progress.recipe_sha256 != own.recipe_sha256:
+        return 0
+    progress = msgspec.structs.replace(held.progress, diverged=True, plan_sha256=own.plan_sha256)
+    save_checkpoint(path, Checkpoint(progress, held.tensors))
+    return progress.epochs_done
 
 
 def cut_log(path: Path, *, epochs: int) -> None:

@@ -5,25 +5,23 @@ import json
 import math
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 import msgspec
-import numpy as np
 import torch
-from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from edgekws.errors import ConfigError, RunError
-from edgekws.train.augment import mask_spectrum
-from edgekws.train.batches import Examples, ExampleStream, Window, load
+from edgekws.train.averaging import held_share, update_average
+from edgekws.train.batches import ExampleStream, Window, load
 from edgekws.train.checkpoint import (
     Checkpoint,
     Progress,
     cut_log,
     load_checkpoint,
+    mark_diverged,
     optimizer_tensors,
     restore_optimizer,
     save_checkpoint,
@@ -31,38 +29,37 @@ from edgekws.train.checkpoint import (
 )
 from edgekws.train.dataset import Corpus
 from edgekws.train.distillation import Distillation
-from edgekws.train.evaluate import Normalizer, clip_logits, standard_error
+from edgekws.train.evaluate import Normalizer
+from edgekws.train.losses import Teacher
 from edgekws.train.nets import StreamingNet
+from edgekws.train.optimizers import build_optimizer, training_mode
+from edgekws.train.patience import (
+    EpochFigures,
+    continues,
+    dropped,
+    entering,
+    judged,
+    out_of_patience,
+)
 from edgekws.train.progress import Reporter
-from edgekws.train.quantization import rounded
-from edgekws.train.recipe import Recipe
+from edgekws.train.recipe import Recipe, plan_digest
 from edgekws.train.recipe_training import PhaseRecipe
-from edgekws.train.schedule import build_optimizer, set_rate
+from edgekws.train.schedule import Moment, set_rate
+from edgekws.train.step import NoNumberError, Step, computing_as
+from edgekws.train.validation import Validation, validate
 
 CHECKPOINT_FILE: Final = "checkpoint.safetensors"
 LOG_FILE: Final = "training.jsonl"
-SCORED_FRAMES: Final = 8  # rows in the last so many frames of an example still hold its clip
 
 
 @dataclass(frozen=True, slots=True)
-class Validation:
-    """Clips of one length and their classes: (clips, samples) int16 and (clips,) int64."""
+class RunningPhase:
+    """A phase of the recipe while it runs; `first` epochs came before it."""
 
-    pcm: NDArray[np.int16]
-    classes: NDArray[np.int64]
-
-
-@dataclass(slots=True)
-class EpochFigures:
-    """One line of the training log."""
-
-    epoch: int
-    phase: int
-    training_loss: float
-    validation_loss: float
-    validation_accuracy: float
-    learning_rate: float
-    seconds: float
+    number: int
+    settings: PhaseRecipe
+    first: int
+    optimizer: torch.optim.Optimizer
 
 
 @dataclass
@@ -78,14 +75,22 @@ class Trainer:
     folder: Path
     reporter: Reporter
     distillation: Distillation | None = None
+    teacher: Teacher | None = None
     workers: int = 1
     progress: Progress = field(init=False)
     average: StreamingNet = field(init=False)
     best: dict[str, Tensor] = field(init=False)
-    steps: int = 0
 
     def __post_init__(self) -> None:
-        self.progress = Progress(self.recipe_sha256, 0, 0, 0, math.inf, self.corpus.labels)
+        self.progress = Progress(
+            self.recipe_sha256,
+            0,
+            0,
+            0,
+            math.inf,
+            self.corpus.labels,
+            plan_sha256=plan_digest(self.recipe),
+        )
         self.average = copy.deepcopy(self.net).eval()
         self.best = state_copy(self.average)
 
@@ -96,7 +101,7 @@ class Trainer:
         first = 0
         for number, phase in enumerate(self.recipe.phases):
             if number >= self.progress.phase and self.progress.epochs_done < first + phase.epochs:
-                self._run_phase(number, phase, first, held)
+                self._run_phase(self._begin(number, phase, first, held))
                 held = None
             first += phase.epochs
         self.average.load_state_dict(self.best)
@@ -108,8 +113,7 @@ class Trainer:
         held = load_checkpoint(path)
         if held is None:
             return None
-        same_labels = held.progress.labels in ((), self.corpus.labels)
-        if held.progress.recipe_sha256 != self.recipe_sha256 or not same_labels:
+        if not continues(held.progress, self.progress):
             self.reporter.say(f"{path} is of another recipe or other labels: starting over")
             return None
         try:
@@ -122,124 +126,98 @@ class Trainer:
         self.reporter.say(f"going on after epoch {self.progress.epochs_done}")
         return held
 
-    def _run_phase(
+    def _begin(
         self, number: int, phase: PhaseRecipe, first: int, held: Checkpoint | None
-    ) -> None:
+    ) -> RunningPhase:
+        """Return a phase as the checkpoint left it, or new from the best weights before it."""
         beside = (self.distillation,) if self.distillation else ()
-        optimizer = build_optimizer(self.net, phase, self.recipe, beside=beside)
+        optimizer = build_optimizer(self.net, phase, self.recipe.optimizer, beside=beside)
         if held is not None and held.progress.phase == number:
             restore_optimizer(optimizer, held.part("optimizer"))
         elif number:
             self.net.load_state_dict(self.best)
             self.average.load_state_dict(self.best)
-            if phase.quantization_aware:  # epochs before were not judged as the int8 model hears
-                self.progress = msgspec.structs.replace(
-                    self.progress, best_loss=math.inf, best_accuracy=0.0
-                )
-        for epoch in range(max(first, self.progress.epochs_done), first + phase.epochs):
-            if self._out_of_patience(epoch, first):  # also when going on: it had stopped here
+            self.progress = entering(self.progress, phase, first)
+        return RunningPhase(number, phase, first, optimizer)
+
+    def _run_phase(self, running: RunningPhase) -> None:
+        first, last = running.first, running.first + running.settings.epochs
+        patience = self.recipe.optimizer.patience
+        for epoch in range(max(first, self.progress.epochs_done), last):
+            if out_of_patience(self.progress, patience, first=first):  # also when going on
                 break
-            figures = self._run_epoch(epoch, number, first, optimizer)
-            self._keep(figures, optimizer)
+            figures = self._run_epoch(epoch, running)
+            self._keep(figures, running)
             self.reporter.epoch(figures, self.progress.best_epoch)
         self.progress = msgspec.structs.replace(
-            self.progress, epochs_done=first + phase.epochs, phase=number + 1
+            self.progress, epochs_done=last, phase=running.number + 1
         )
 
-    def _out_of_patience(self, epochs_done: int, first: int) -> bool:
-        patience = self.recipe.optimizer.patience
-        return patience > 0 and epochs_done - max(self.progress.best_epoch, first) >= patience
-
-    def _run_epoch(
-        self, epoch: int, number: int, first: int, optimizer: torch.optim.Optimizer
-    ) -> EpochFigures:
-        began, phase = time.monotonic(), self.recipe.phases[number]
-        stream = ExampleStream(
-            self.corpus,
+    def _run_epoch(self, epoch: int, running: RunningPhase) -> EpochFigures:
+        began, phase = time.monotonic(), running.settings
+        stream = ExampleStream(self.corpus, self.recipe, self._window(), epoch=epoch)
+        step = Step(
+            self.net,
+            self.features,
+            self.corpus.labels,
             self.recipe,
-            Window(self._frames(), self.features.frontend.spec),
-            epoch=epoch,
+            self.teacher,
+            self.distillation,
         )
-        batches = stream.batches()
-        generator = torch.Generator().manual_seed(self.recipe.seed * 100_003 + epoch)
+        masks = torch.Generator().manual_seed(self.recipe.seed * 100_003 + epoch)
         torch.manual_seed(self.recipe.seed * 100_003 + epoch)
-        training_mode(self.net, phase)
-        self.steps = epoch * batches
-        total, rate = 0.0, 0.0
-        for step, examples in enumerate(load(stream, workers=self.workers)):
-            rate = set_rate(optimizer, phase, (epoch - first) * batches + step, batches)
-            with computing_as(self.net, phase):
-                total += self._loss(examples, optimizer, generator)
-            self._step(optimizer)
-            self.reporter.batch(epoch, step + 1, batches, total / (step + 1))
+        batches, total, rate = stream.batches(), 0.0, 0.0
+        for count, examples in enumerate(load(stream, workers=self.workers)):
+            before = (epoch - running.first) * batches + count
+            rate = set_rate(
+                running.optimizer, phase, Moment(before, batches, self.progress.rate_drops)
+            )
+            training_mode(self.net, phase, done=before / (phase.epochs * batches))
+            try:
+                total += step.take(examples, running.optimizer, phase, masks)
+            except NoNumberError as fault:
+                raise self._diverged(epoch, count, running) from fault
+            self._average(running, before + 1, batches)
+            self.reporter.batch(epoch, count + 1, batches, total / (count + 1))
         with computing_as(self.average, phase):
             loss, accuracy = validate(self.average, self.features, self.validation)
-        if not math.isfinite(total + loss):
-            raise ConfigError(
-                f"recipe {self.recipe.name!r}: the loss is no number any more in epoch {epoch + 1};"
-                f" lower the rates of phase {number + 1}"
-            )
+        if not math.isfinite(loss):
+            raise self._diverged(epoch, batches - 1, running)
         seconds = round(time.monotonic() - began, 1)
-        return EpochFigures(epoch + 1, number + 1, total / batches, loss, accuracy, rate, seconds)
+        number = running.number + 1
+        return EpochFigures(epoch + 1, number, total / batches, loss, accuracy, rate, seconds)
 
-    def _frames(self) -> int:
-        return self.net.config.window_frames
+    def _window(self) -> Window:
+        return Window(self.net.config.window_frames, self.features.frontend.spec)
 
-    def _loss(
-        self,
-        examples: Examples,
-        optimizer: torch.optim.Optimizer,
-        generator: torch.Generator,
-    ) -> float:
-        recipe, net = self.recipe, self.net
-        with torch.no_grad():
-            log_mel = self.features.frontend.log_mel(examples.audio)
-            masked = mask_spectrum(log_mel, recipe.augment, generator)
-            x = self.features.normalized(self.features.frontend.cepstra(masked))
-        per_row = net.config.frames_per_score
-        x = x[:, x.shape[1] % per_row :]  # the clip is at the end
-        embeddings = net.last_embeddings(x, max(1, SCORED_FRAMES // per_row))
-        logits = net.head(net.dropout(embeddings))  # (batch, rows, labels)
-        loss = nn.functional.cross_entropy(
-            logits.flatten(0, 1),
-            examples.classes.repeat_interleave(logits.shape[1]),
-            label_smoothing=recipe.optimizer.label_smoothing,
-        )
-        if self.distillation is not None:
-            loss = loss + self.distillation(embeddings, examples.clips)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        return float(loss.detach())
-
-    def _step(self, optimizer: torch.optim.Optimizer) -> None:
+    def _average(self, running: RunningPhase, steps: int, batches: int) -> None:
+        """Take the weights after so many steps of a phase into their mean."""
         settings = self.recipe.optimizer
-        nn.utils.clip_grad_norm_(self.net.parameters(), settings.gradient_norm)
-        optimizer.step()
-        self.steps += 1
-        warm = (1 + self.steps) / (10 + self.steps)  # the first weights are soon forgotten
-        update_average(self.average, self.net, min(settings.average_decay, warm))
+        window = (running.settings.epochs - settings.average_epochs) * batches
+        share = held_share(
+            settings, steps=running.first * batches + steps, steps_in_window=steps - max(0, window)
+        )
+        update_average(self.average, self.net, share)
 
-    def _keep(self, figures: EpochFigures, optimizer: torch.optim.Optimizer) -> None:
-        clips, held = len(self.validation.classes), self.progress
-        gain = figures.validation_accuracy - held.best_accuracy
-        slack = standard_error(held.best_accuracy, clips)  # by chance alone: there the loss decides
-        better = gain > slack or (gain >= -slack and figures.validation_loss < held.best_loss)
+    def _diverged(self, epoch: int, count: int, running: RunningPhase) -> ConfigError:
+        """Return the error of a loss that is no number; the checkpoint then takes other rates."""
+        done = mark_diverged(self.folder / CHECKPOINT_FILE, self.progress)
+        then = f", and training goes on after epoch {done}" if done else ""
+        return ConfigError(
+            f"recipe {self.recipe.name!r}: the loss is no number any more at step {count + 1} of "
+            f"epoch {epoch + 1}; lower the rates of phase {running.number + 1}{then}"
+        )
+
+    def _keep(self, figures: EpochFigures, running: RunningPhase) -> None:
+        clips = len(self.validation.classes)
+        self.progress, better = judged(self.progress, figures, clips)
         if better:
             self.best = state_copy(self.average)
-        self.progress = msgspec.structs.replace(
-            self.progress,
-            epochs_done=figures.epoch,
-            phase=figures.phase - 1,
-            best_epoch=figures.epoch if better else self.progress.best_epoch,
-            best_loss=figures.validation_loss if better else self.progress.best_loss,
-            best_accuracy=max(figures.validation_accuracy, held.best_accuracy),
-        )
+        self.progress = dropped(self.progress, running.settings, first=running.first)
         with (self.folder / LOG_FILE).open("a") as log:
             log.write(json.dumps({f: getattr(figures, f) for f in figures.__slots__}) + "\n")
-        save_checkpoint(
-            self.folder / CHECKPOINT_FILE,
-            Checkpoint(self.progress, dict(self._tensors(optimizer))),
-        )
+        tensors = dict(self._tensors(running.optimizer))
+        save_checkpoint(self.folder / CHECKPOINT_FILE, Checkpoint(self.progress, tensors))
 
     def _tensors(self, optimizer: torch.optim.Optimizer) -> Iterator[tuple[str, Tensor]]:
         parts = {
@@ -258,38 +236,11 @@ class Trainer:
         self.best = held.part("best")
         if self.distillation is not None:
             self.distillation.load_state_dict(held.part("distillation"))
-        self.progress = msgspec.structs.replace(held.progress, labels=self.corpus.labels)
-
-
-def computing_as(net: nn.Module, phase: PhaseRecipe) -> AbstractContextManager[None]:
-    """Return the arithmetic of a phase: float, or rounded as the int8 model's."""
-    return rounded(net) if phase.quantization_aware else nullcontext()
-
-
-def training_mode(net: StreamingNet, phase: PhaseRecipe) -> None:
-    """Switch to training; a frozen backbone keeps its batch statistics."""
-    net.train()
-    if phase.backbone_rate == 0:
-        for module in net.backbone():
-            module.eval()
-
-
-@torch.no_grad()
-def update_average(average: nn.Module, net: nn.Module, decay: float) -> None:
-    """Move the averaged weights and statistics a little towards the trained ones."""
-    new = net.state_dict()
-    for name, held in average.state_dict().items():
-        if held.is_floating_point():
-            held.lerp_(new[name], 1.0 - decay)
-        else:
-            held.copy_(new[name])
-
-
-def validate(
-    net: StreamingNet, features: Normalizer, validation: Validation
-) -> tuple[float, float]:
-    """Return the mean cross-entropy and the accuracy over the validation clips."""
-    logits = torch.from_numpy(clip_logits(net, features, validation.pcm))
-    classes = torch.from_numpy(validation.classes)
-    loss = nn.functional.cross_entropy(logits, classes)
-    return float(loss), float((logits.argmax(1) == classes).float().mean())
+        own = self.progress
+        self.progress = msgspec.structs.replace(
+            held.progress,
+            recipe_sha256=own.recipe_sha256,
+            plan_sha256=own.plan_sha256,
+            labels=own.labels,
+            diverged=False,
+        )

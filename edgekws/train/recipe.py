@@ -4,12 +4,19 @@ import hashlib
 from pathlib import Path
 from typing import Annotated
 
+import msgspec
 from msgspec import Meta
+from msgspec.structs import replace
 
 from edgekws.specs import MFCC_40, Spec
 from edgekws.train.nets import NetConfig
 from edgekws.train.recipe_data import AugmentRecipe, DataRecipe, SynthesisRecipe
-from edgekws.train.recipe_training import DistillationRecipe, OptimizerRecipe, PhaseRecipe
+from edgekws.train.recipe_training import (
+    DistillationRecipe,
+    Initialization,
+    OptimizerRecipe,
+    PhaseRecipe,
+)
 from edgekws.train.recipe_values import Count
 from edgekws.train.settings_file import read_settings
 
@@ -40,6 +47,8 @@ class Recipe(Spec, frozen=True):
     phases: tuple[PhaseRecipe, ...]
     base: str = ""
     net: NetConfig | None = None
+    initialization: Initialization = "default"
+    """How the first weights of a `net` are drawn."""
     labels: tuple[str, ...] = ()
     """The commands; empty takes every folder that is not reserved. Others are `_unknown_`."""
     seed: Count = 1
@@ -47,13 +56,15 @@ class Recipe(Spec, frozen=True):
     synthesis: tuple[SynthesisRecipe, ...] = ()
     augment: AugmentRecipe = AugmentRecipe()
     optimizer: OptimizerRecipe = OptimizerRecipe()
-    stream: StreamRecipe = StreamRecipe()
     distillation: DistillationRecipe | None = None
+    stream: StreamRecipe = StreamRecipe()
     sources: tuple[SourceRecipe, ...] = ()
 
     def __post_init__(self) -> None:
         if bool(self.base) == (self.net is not None):
             raise ValueError("give either base (adapt it) or net (start from scratch)")
+        if self.base and self.initialization != "default":
+            raise ValueError("initialization: a base has its weights; only a net draws them")
         if not self.phases:
             raise ValueError("give at least one [[phases]]")
         if len(set(self.labels)) < len(self.labels):
@@ -62,6 +73,9 @@ class Recipe(Spec, frozen=True):
             raise ValueError("labels: names that start with _ or . are not for commands")
         if self.net is not None and self.net.n_features != MFCC_40.n_mfcc:
             raise ValueError(f"net.n_features: the front end gives {MFCC_40.n_mfcc}")
+        aware = any(phase.quantization_aware for phase in self.phases)
+        if aware and self.optimizer.precision != "float32":
+            raise ValueError("optimizer.precision: a quantization_aware phase needs float32")
 
 
 def load_recipe(path: Path) -> tuple[Recipe, str]:
@@ -70,3 +84,32 @@ def load_recipe(path: Path) -> tuple[Recipe, str]:
         path, Recipe, what="the recipe", advice="models/recipes/ holds examples"
     )
     return recipe, hashlib.sha256(text).hexdigest()
+
+
+def plan_digest(recipe: Recipe) -> str:
+    """Return the sha256 of a recipe but for what may change when its loss was no number.
+
+    That is how fast weights move: rates and their schedules, clipping, precision. What is frozen
+    and how layers differ stays in it, as the optimizer's state is laid out by that.
+    """
+    usual = OptimizerRecipe()
+    optimizer = replace(
+        recipe.optimizer,
+        gradient_clipping=usual.gradient_clipping,
+        gradient_norm=usual.gradient_norm,
+        precision=usual.precision,
+    )
+    phases = tuple(_without_rates(phase) for phase in recipe.phases)
+    plan = replace(recipe, phases=phases, optimizer=optimizer)
+    return hashlib.sha256(msgspec.json.encode(plan, order="sorted")).hexdigest()
+
+
+def _without_rates(phase: PhaseRecipe) -> PhaseRecipe:
+    return PhaseRecipe(
+        epochs=phase.epochs,
+        head_rate=float(phase.head_rate > 0),
+        backbone_rate=float(phase.backbone_rate > 0),
+        layer_decay=phase.layer_decay,
+        unfreeze_fraction=phase.unfreeze_fraction,
+        quantization_aware=phase.quantization_aware,
+    )

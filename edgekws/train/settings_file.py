@@ -8,6 +8,7 @@ from typing import TypeVar
 import msgspec
 
 from edgekws.errors import ConfigError
+from edgekws.train.allowed import allowed
 
 _Struct = TypeVar("_Struct", bound=msgspec.Struct)
 
@@ -19,6 +20,7 @@ def read_settings(
 
     `advice` is what to do where there is no such file.
     """
+    values: object = None
     try:
         text = path.read_bytes()
         values = tomllib.loads(text.decode())
@@ -29,7 +31,8 @@ def read_settings(
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as fault:
         raise ConfigError(f"{path}: not valid TOML: {fault}; mend the line it names") from fault
     except msgspec.ValidationError as fault:
-        raise ConfigError(f"{path}: {fault}; mend that key of {what}") from fault
+        choice = allowed(str(fault), into, values)
+        raise ConfigError(f"{path}: {fault}{choice}; mend that key of {what}") from fault
 
 
 def _refuse_endless(value: object, path: str = "$") -> None:

@@ -9,8 +9,9 @@ import pytest
 import torch
 
 from edgekws.train.distillation import Distillation
+from tests.loops import SAME, StoppedError, StopsAt, trainer
 from tests.training import recipe_of, recipe_text, tone_corpus
-from tests.unit.test_train_loop import HEAD_FIRST, SAME, StoppedError, StopsAt, trainer
+from tests.unit.test_train_loop import HEAD_FIRST
 
 WIDTH: Final = 6
 CLOSE: Final = 1e-6  # a mean over a few dozen float32 values

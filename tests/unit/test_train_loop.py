@@ -1,109 +1,38 @@
 """The training loop: frozen stays frozen, it stops early, and going on is as never stopped."""
 
-import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import msgspec
-import numpy as np
 import pytest
 import torch
 
 from edgekws.errors import ConfigError, RunError
-from edgekws.specs import MFCC_40
-from edgekws.train.dataset import Corpus
-from edgekws.train.evaluate import Normalizer
-from edgekws.train.frontend import TorchFrontend
-from edgekws.train.loop import (
-    CHECKPOINT_FILE,
-    LOG_FILE,
-    EpochFigures,
-    Trainer,
-    Validation,
-    training_mode,
-)
+from edgekws.train.loop import CHECKPOINT_FILE
 from edgekws.train.nets import StreamingTcn
-from edgekws.train.progress import Reporter
-from edgekws.train.recipe import Recipe
-from edgekws.train.recipe_training import PhaseRecipe
-from edgekws.train.schedule import build_optimizer, set_rate
-from tests.runs import CLIP, LABELS, SMALL_NET, trained
-from tests.training import quiet, recipe_of, recipe_text, tone_corpus
+from edgekws.train.patience import EpochFigures
+from tests.loops import (
+    SAME,
+    SHA,
+    Phases,
+    StoppedError,
+    StopsAt,
+    largest_difference,
+    log_of,
+    net,
+    recipe,
+    trainer,
+)
+from tests.runs import LABELS, SMALL_NET, trained
+from tests.training import quiet, tone_corpus
 
-SAME: Final = 1e-6
-"""Weights of an interrupted and an uninterrupted run: the same arithmetic in the same order on one
-thread; measured 0."""
 STILL: Final = 1e-12  # a rate too small to move a float32: no epoch is better than the first
-SHA: Final = "0" * 64
-Phases = tuple[tuple[int, float, float], ...]
 HEAD_FIRST: Final[Phases] = ((2, 0.01, 0.0), (2, 0.01, 0.005))
-
-
-class StoppedError(Exception):
-    """What Ctrl-C is to the loop, at a chosen moment."""
-
-
-class StopsAt(Reporter):
-    """A reporter in which the person loses patience, at a batch of an epoch or after an epoch."""
-
-    def __init__(self, *, epoch: int, batch: int | None) -> None:
-        super().__init__(1, quiet().out)
-        self.stop_epoch, self.stop_batch = epoch, batch
-
-    def batch(self, epoch: int, done: int, total: int, loss: float) -> None:
-        if (epoch + 1, done) == (self.stop_epoch, self.stop_batch):
-            raise StoppedError
-
-    def epoch(self, figures: Any, best_epoch: int) -> None:
-        if figures.epoch == self.stop_epoch and self.stop_batch is None:
-            raise StoppedError
-
-
-def recipe(phases: Phases, *, patience: int = 0, examples: int = 128) -> Recipe:
-    return recipe_of(recipe_text(phases=phases, patience=patience, examples=examples))
-
-
-def net() -> StreamingTcn:
-    torch.manual_seed(3)
-    return StreamingTcn(SMALL_NET, len(LABELS))
-
-
-def trainer(
-    folder: Path,
-    chosen: Recipe,
-    *,
-    start: StreamingTcn | None = None,
-    reporter: Reporter | None = None,
-    corpus: Corpus | None = None,
-    sha256: str = SHA,
-) -> Trainer:
-    torch.set_num_threads(1)
-    tones, run = corpus or tone_corpus(), trained().run
-    held = tones.of("validation")
-    pcm = np.stack([clip.pcm[:CLIP] for clip in held])
-    classes = np.array([tones.labels.index(clip.label) for clip in held], np.int64)
-    features = Normalizer(TorchFrontend(MFCC_40), torch.tensor(run.mean), torch.tensor(run.scale))
-    validation = Validation(pcm, classes)
-    folder.mkdir(exist_ok=True)
-    made = Trainer(
-        start or net(), features, tones, validation, chosen, sha256, folder, reporter or quiet()
-    )
-    made.workers = 0
-    return made
-
-
-def log_of(folder: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (folder / LOG_FILE).read_text().splitlines()]
 
 
 def backbone(net: StreamingTcn) -> dict[str, torch.Tensor]:
     return {k: v.clone() for k, v in net.state_dict().items() if not k.startswith("head.")}
-
-
-def largest_difference(a: StreamingTcn, b: StreamingTcn) -> float:
-    pairs = zip(a.state_dict().values(), b.state_dict().values(), strict=True)
-    return max(float((x.double() - y.double()).abs().max()) for x, y in pairs)
 
 
 def test_a_frozen_backbone_stays_as_it_was_batch_statistics_included(tmp_path: Path) -> None:
@@ -222,7 +151,7 @@ def test_a_loss_that_is_no_number_ends_the_run_and_names_the_phase(tmp_path: Pat
     start = net()
     with torch.no_grad():
         start.head.weight.fill_(torch.inf)
-    with pytest.raises(ConfigError, match=r"epoch 1; lower the rates of phase 1"):
+    with pytest.raises(ConfigError, match=r"at step 1 of epoch 1; lower the rates of phase 1"):
         trainer(tmp_path, recipe(((1, 0.01, 0.01),), examples=32), start=start).run()
     assert not (tmp_path / CHECKPOINT_FILE).exists()
 
@@ -237,28 +166,3 @@ def test_a_phase_in_eight_bits_learns_whole_weights_and_is_judged_anew(tmp_path:
     assert 0.0 < largest_difference(plain, rounded) < 0.1
     weight = rounded.head.weight
     assert len(weight[0].unique()) > 0.9 * weight.shape[1]  # not left on the steps of seven bits
-
-
-def test_rates_warm_up_and_then_fall_to_zero() -> None:
-    phase = PhaseRecipe(epochs=4, head_rate=0.01, backbone_rate=0.001, warmup_fraction=0.25)
-    optimizer = build_optimizer(net(), phase, recipe(HEAD_FIRST))
-    rates = [set_rate(optimizer, phase, step, 10) for step in range(40)]
-    assert rates[0] == pytest.approx(0.001)
-    assert int(np.argmax(rates)) in (9, 10)
-    assert max(rates) == pytest.approx(0.01)
-    assert rates[-1] < 1e-4
-    ratios = {group["lr"] / rates[-1] for group in optimizer.param_groups}
-    assert sorted(ratios) == pytest.approx([0.1, 1.0])
-
-
-def test_vectors_do_not_decay_and_what_is_frozen_is_not_optimized() -> None:
-    frozen = PhaseRecipe(epochs=1, head_rate=0.01, backbone_rate=0.0)
-    start = net()
-    groups = build_optimizer(start, frozen, recipe(HEAD_FIRST)).param_groups
-    assert sum(p.numel() for g in groups for p in g["params"]) == sum(
-        p.numel() for p in start.head.parameters()
-    )
-    assert all((g["weight_decay"] > 0) == (g["params"][0].ndim > 1) for g in groups)
-    training_mode(start, frozen)
-    assert start.training
-    assert not any(module.training for module in start.backbone())

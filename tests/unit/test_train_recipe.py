@@ -2,6 +2,7 @@
 
 import hashlib
 from pathlib import Path
+from typing import Final
 
 import pytest
 
@@ -59,6 +60,11 @@ def test_the_twelve_word_task_ships() -> None:
         ("[data]", '[data]\nlanguages = { on = "" }', r"\$\.data\.languages"),
         ('version = "1"', 'version = "1"\nbase = "base-en"', "either base .* or net"),
         ("[net]", "[net", "not valid TOML"),
+        ("batch = 32", "bach = 32", r"allowed: kind, .*, batch, .*patience; mend that key"),
+        ("head_rate = 0.01", "had_rate = 0.01", "allowed: epochs, head_rate, .*quantization_aware"),
+        ("pool_rows = 24", "pool_row = 24", "allowed: kind, n_features, .*pool_rows, dropout;"),
+        ("24\nkernel = 5", "24\ncolonel = 5", "allowed: channels, kernel, depth, blocks, stride;"),
+        ('kind = "tcn"', 'kind = "rnn"', "allowed: tcn, ds-cnn"),
         ('"small"', '"\udcff"', "not valid TOML"),
     ],
 )
@@ -100,6 +106,102 @@ def check_refused(path: Path, text: str, old: str, new: str, said: str) -> None:
     with pytest.raises(ConfigError, match=said) as caught:
         load_recipe(path)
     assert str(path) in str(caught.value)
+
+
+TRAINING_KEYS: Final = {
+    "schedule": "cosine, fixed, one-cycle, plateau, stepped",
+    "kind": "adam, adamw, momentum, sgd",
+    "loss": "cross-entropy, focal, max-pooling, squared-error",
+    "gradient_clipping": "l1, l2, none, value",
+    "average": "ema, none, uniform",
+    "precision": "bfloat16, float32",
+    "initialization": "default, he, random, uniform, xavier",
+}
+
+
+@pytest.mark.parametrize("key", TRAINING_KEYS)
+def test_a_name_that_is_none_of_the_allowed_is_refused_with_those(tmp_path: Path, key: str) -> None:
+    for name in TRAINING_KEYS[key].split(", "):
+        load_recipe(write_recipe(tmp_path / "r.toml", with_key(key, f'"{name}"')))
+    with pytest.raises(ConfigError, match=rf"{key}`; allowed: {TRAINING_KEYS[key]}"):
+        load_recipe(write_recipe(tmp_path / "r.toml", with_key(key, '"best"')))
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("momentum", "1.0", r"< 1.0 - at `\$\.optimizer\.momentum`"),
+        ("focal_gamma", "-1.0", r">= 0.0 - at `\$\.optimizer\.focal_gamma`"),
+        ("scored_frames", "0", r">= 1 - at `\$\.optimizer\.scored_frames`"),
+        ("gradient_norm", "0.0", r"> 0.0 - at `\$\.optimizer\.gradient_norm`"),
+        ("average_epochs", "0", r">= 1 - at `\$\.optimizer\.average_epochs`"),
+        ("drop_epochs", "0", r">= 1 - at `\$\.phases\[0\]\.drop_epochs`"),
+        ("drop_factor", "1.0", r"< 1.0 - at `\$\.phases\[0\]\.drop_factor`"),
+        ("layer_decay", "0.0", r"> 0.0 - at `\$\.phases\[0\]\.layer_decay`"),
+        ("unfreeze_fraction", "1.5", r"<= 1.0 - at `\$\.phases\[0\]\.unfreeze_fraction`"),
+        ("temperature", "0.0", r"> 0.0 - at `\$\.distillation\.temperature`"),
+        ("weight", "2.0", r"<= 1.0 - at `\$\.distillation\.weight`"),
+        ("teacher", '""', r"give teacher .* or embedding.* at `\$\.distillation`"),
+        ("embedding_weight", "0.0", r"> 0.0 - at `\$\.distillation\.embedding_weight`"),
+        (
+            "techer",
+            '"x"',
+            "unknown field `techer`.*allowed: teacher, temperature, weight, embedding, embedding_",
+        ),
+    ],
+)
+def test_an_impossible_value_is_refused_with_its_key(
+    tmp_path: Path, key: str, value: str, said: str
+) -> None:
+    with pytest.raises(ConfigError, match=said):
+        load_recipe(write_recipe(tmp_path / "r.toml", with_key(key, value)))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            recipe_text(phases=((1, 0.0, 0.1),)).replace(
+                "epochs = 1", "epochs = 1\nunfreeze_fraction = 0.5"
+            ),
+            "unfreeze_fraction: needs head_rate and backbone_rate above 0",
+        ),
+        (
+            recipe_text(base="base-en").replace("labels", 'initialization = "he"\nlabels'),
+            "initialization: a base has its weights",
+        ),
+        (
+            recipe_text()
+            .replace("epochs = 1", "epochs = 1\nquantization_aware = true")
+            .replace("batch = 32", 'batch = 32\nprecision = "bfloat16"'),
+            "optimizer.precision: a quantization_aware phase needs float32",
+        ),
+    ],
+)
+def test_keys_that_exclude_each_other_are_refused(tmp_path: Path, text: str, said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        load_recipe(write_recipe(tmp_path / "r.toml", text))
+
+
+PHASE_KEYS: Final = ("schedule", "drop_epochs", "drop_factor", "layer_decay", "unfreeze_fraction")
+TEACHER_KEYS: Final = ("teacher", "techer", "temperature", "weight", "embedding_weight")
+
+
+def with_key(key: str, value: str) -> str:
+    """Return a recipe with a key where it belongs."""
+    line, text = f"{key} = {value}", recipe_text()
+    if key == "initialization":
+        return f"{line}\n{text}"
+    if key in TEACHER_KEYS:
+        teacher = "" if key == "teacher" else 'teacher = "big"\n'
+        return f"{text}\n[distillation]\n{teacher}{line}\n"
+    return text.replace(
+        *(
+            ("epochs = 1", f"epochs = 1\n{line}")
+            if key in PHASE_KEYS
+            else ("batch = 32", f"batch = 32\n{line}")
+        )
+    )
 
 
 def test_neither_base_nor_net_is_refused(tmp_path: Path) -> None:
