@@ -23,7 +23,8 @@ import torch
 from measure import print_table, run_script
 
 from edgekws.events import Floats, Pcm
-from edgekws.export.formats import Job, Key, convert, parse_key
+from edgekws.export.formats import Job, convert
+from edgekws.export.keys import Key, parse_key
 from edgekws.export.scores import clip_steps
 from edgekws.runtime.detector import Detector
 from edgekws.runtime.evaluate import Truth, blocks, match_detections, stream_report

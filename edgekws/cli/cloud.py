@@ -159,7 +159,7 @@ def _demo(args: argparse.Namespace) -> int:
 
 
 def _export_run(folder: Path, out: Path, args: argparse.Namespace) -> Path:
-    from edgekws.export.formats import parse_key
+    from edgekws.export.keys import parse_key
     from edgekws.export.pipeline import export_run
 
     models = [parse_key(text) for text in args.model]

@@ -7,16 +7,18 @@ from typing import TYPE_CHECKING, Final
 from edgekws.cli.setup import begin
 
 if TYPE_CHECKING:
+    from edgekws.audio.source import AudioSource
     from edgekws.dispatch.commands import Command
     from edgekws.runtime.config import ListenConfig
+    from edgekws.specs import ModelSpec
 
-DEFAULT_SOURCE: Final = "mic:"
+MICROPHONE: Final = "mic"
+DEFAULT_SOURCE: Final = f"{MICROPHONE}:"
 
 
 def run(args: argparse.Namespace) -> int:
     """Put the daemon together and run it; JSON lines on stdout, messages on stderr."""
     begin(verbose=args.verbose, quiet=False)
-    from edgekws.audio import open_source
     from edgekws.dispatch.commands import open_table
     from edgekws.dispatch.journal import Journal
     from edgekws.engines.accelerators import find_accelerators
@@ -36,11 +38,7 @@ def run(args: argparse.Namespace) -> int:
     check_labels(config, model.commands)
     check_model(config, [model_file.key for model_file in bundle.manifest.models])
     triggers = merge_triggers(bundle.manifest.triggers, config)
-    source = open_source(
-        args.source or config.source or DEFAULT_SOURCE,
-        sample_rate=model.features.sample_rate,
-        block_samples=model.step_frames * model.features.hop,
-    )
+    source = _open_source(args.source or config.source or DEFAULT_SOURCE, model)
     table = open_table(_commands(args.sink, config, model.commands))
     device = open_device(
         bundle,
@@ -50,6 +48,19 @@ def run(args: argparse.Namespace) -> int:
     )
     Daemon(source, device.detector, table, Journal(sys.stdout)).run()
     return 0
+
+
+def _open_source(text: str, model: "ModelSpec") -> "AudioSource":
+    """Build the source; a microphone's blocks end with the model's steps."""
+    from edgekws.audio import open_source
+    from edgekws.audio.live import Aligned
+
+    features, samples = model.features, model.step_frames * model.features.hop
+    source = open_source(text, sample_rate=features.sample_rate, block_samples=samples)
+    lead = features.window - features.hop
+    if text.partition(":")[0] != MICROPHONE or lead > samples:
+        return source
+    return Aligned(source, block_samples=samples, lead_samples=lead)
 
 
 def _commands(

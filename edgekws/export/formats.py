@@ -1,6 +1,6 @@
 """The formats that a trained net can take, and where the converter of each one lives."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -8,12 +8,12 @@ from typing import Final, cast
 
 from edgekws.engines.engine import Engine
 from edgekws.engines.registry import open_engine
-from edgekws.errors import MissingExtraError, UsageError
+from edgekws.errors import MissingExtraError
 from edgekws.events import Floats
+from edgekws.export.keys import Key
 from edgekws.specs import Format, GraphSpec, ModelSpec, Precision
 from edgekws.train.nets import StreamingNet
 
-Key = tuple[Format, Precision]
 Say = Callable[[str], None]
 Steps = Sequence[Floats]
 
@@ -26,13 +26,6 @@ CONVERTERS: Final = {
 
 EXTRAS: Final = {"onnx": "export", "tflite": "export-tflite", "openvino": "export-openvino"}
 """What brings each converter."""
-
-PRECISIONS: Final[Mapping[Format, tuple[Precision, ...]]] = {
-    "onnx": ("int8", "fp32"),
-    "tflite": ("int8", "int8-dynamic", "int16x8", "fp32"),
-    "openvino": ("int8", "fp16"),
-}
-"""Every precision that a converter makes."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -93,18 +86,6 @@ def convert(job: Job, wanted: Sequence[Key]) -> list[Converted]:
         for model in _converter(format)(job, precisions):
             made[model.format, model.precision] = model
     return [made[key] for key in wanted]
-
-
-def parse_key(text: str) -> Key:
-    """Read FORMAT-PRECISION; UsageError, listing what there is, for anything else."""
-    known: dict[str, Key] = {
-        f"{format}-{precision}": (format, precision)
-        for format, precisions in PRECISIONS.items()
-        for precision in precisions
-    }
-    if text not in known:
-        raise UsageError(f"no model {text!r}; there is {', '.join(known)}")
-    return known[text]
 
 
 def _converter(format: Format) -> Converter:

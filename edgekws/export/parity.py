@@ -35,6 +35,7 @@ INT8_ACCURACY_LOSS: Final = 0.01
 CLIPS_OF_GRACE: Final = 2
 """So many clips may always differ: in a set of 30, one at a border is more than both limits."""
 
+WORST_CLIPS: Final = 3  # that a refusal names
 BATCH: Final = 256
 
 LARGEST_DIFFERENCE: Final[dict[Precision, float]] = {
@@ -58,8 +59,28 @@ class Reference:
 
 
 @dataclass(frozen=True, slots=True)
+class WorstClip:
+    """A clip, by its row in heldout.npz: its labels, and what its posteriors are off by."""
+
+    row: int
+    truth: str
+    trained: str
+    heard: str
+    difference: float
+
+    def __str__(self) -> str:
+        return (
+            f"{self.row} ({self.truth}) by {self.difference:.3g}, heard as {self.heard}, by the "
+            f"trained net as {self.trained}"
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Figures:
-    """How one model file compares; `agreement` is the share of clips decided as torch decides."""
+    """How one model file compares; `agreement` is the share of clips decided as torch decides.
+
+    `worst` are the clips whose posteriors are off by most, the worst first.
+    """
 
     key: str
     size: int
@@ -68,6 +89,7 @@ class Figures:
     agreement: float
     largest_difference: float
     microseconds_per_step: float
+    worst: tuple[WorstClip, ...]
 
     @property
     def clips(self) -> int:
@@ -113,14 +135,16 @@ def compare(
         names[against.truths].tolist(), names[decisions].tolist(), list(model.labels)
     )
     trained = float(np.mean(against.decisions == against.truths))
+    differences = np.abs(scores - against.scores).max(axis=(1, 2))  # (clips,)
     return Figures(
         key=key,
         size=size,
         report=report,
         accuracy_loss=trained - report.accuracy,
         agreement=float(np.mean(decisions == against.decisions)),
-        largest_difference=float(np.abs(scores - against.scores).max()),
+        largest_difference=float(differences.max()),
         microseconds_per_step=spent / 1000 / (len(scores) * len(against.steps[0])),
+        worst=_worst(model, against, decisions, differences),
     )
 
 
@@ -139,9 +163,28 @@ def require_parity(figures: Figures, *, precision: Precision) -> None:
             f"{figures.key} disagrees with the trained net on {figures.clips} held-out clips: "
             f"largest difference {figures.largest_difference:.3g}, agreement "
             f"{figures.agreement:.2%}, accuracy {figures.accuracy:.2%}, lost "
-            f"{figures.accuracy_loss:.2%}; the limits are {limits}. No bundle was written: check "
-            "the run's calibration audio, or report this as a bug"
+            f"{figures.accuracy_loss:.2%}; the limits are {limits}. The worst rows of "
+            f"heldout.npz: {'; '.join(map(str, figures.worst))}. No bundle was written: check the "
+            "run's calibration audio, or report this as a bug"
         )
+
+
+def _worst(
+    model: ModelSpec, against: Reference, decisions: NDArray[np.int64], differences: Floats
+) -> tuple[WorstClip, ...]:
+    """Return the clips with the largest differences, (clips,); NaN counts as infinity."""
+    finite = np.nan_to_num(differences, nan=np.inf)
+    rows = np.argsort(-finite, kind="stable")[:WORST_CLIPS].tolist()
+    return tuple(
+        WorstClip(
+            row,
+            truth=model.labels[against.truths[row]],
+            trained=model.labels[against.decisions[row]],
+            heard=model.labels[decisions[row]],
+            difference=float(differences[row]),
+        )
+        for row in rows
+    )
 
 
 def _few(share: float, *, of: int, limit: float) -> bool:

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Final
 
 from edgekws.errors import RunError
-from edgekws.export.formats import Converted, Job, Key, Say, convert
+from edgekws.export.formats import Converted, Job, Say, convert
 from edgekws.export.golden_audio import golden_audio
+from edgekws.export.keys import Key
 from edgekws.export.pack import BuiltModel, pack
 from edgekws.export.parity import Figures, Reference, compare, reference, require_parity
 from edgekws.export.scores import clip_steps

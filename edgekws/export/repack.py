@@ -8,6 +8,7 @@ import msgspec
 from edgekws.bundle import Bundle, Golden, encode_golden, file_entry, open_bundle, write_bundle
 from edgekws.engines.registry import open_engine
 from edgekws.errors import BundleError
+from edgekws.export.keys import parse_key
 from edgekws.export.targets import Target, find_target
 from edgekws.runtime.selfcheck import self_check
 
@@ -23,7 +24,7 @@ def repack(
     """Make OUT/<name>-<target>/ from a bundle, with the models of the target; return its path.
 
     `models`, such as "onnx-int8", stand in for those of the target. They have to pass the bundle's
-    own golden vectors first. Raises UsageError for the target,
+    own golden vectors first. Raises UsageError for the target and for models that there are not,
     BundleError for a bundle that is damaged or lacks the target's models, SkewError for a model
     that gives other scores here.
     """
@@ -52,6 +53,8 @@ def repack(
 
 def _keys(bundle: Bundle, board: Target, models: Sequence[str]) -> list[str]:
     """Return the models of the target that the bundle has, best for the target first."""
+    for model in models:
+        parse_key(model)
     held = {model_file.key for model_file in bundle.manifest.models}
     wanted = list(models) or [f"{format}-{precision}" for format, precision in board.models]
     keys = [key for key in wanted if key in held]

@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from edgekws.engines.registry import open_engine
-from edgekws.export.formats import Converted, Job, Key, convert
+from edgekws.export.formats import Converted, Job, convert
+from edgekws.export.keys import Key
 from edgekws.export.parity import compare, reference, require_parity
 from edgekws.export.scores import clip_steps, score_steps
 from edgekws.train.run import model_spec

@@ -1,6 +1,7 @@
 """The exported models, in the device's own engine, are the trained net, or ParityError."""
 
 import dataclasses
+import re
 from functools import cache
 from pathlib import Path
 
@@ -29,6 +30,8 @@ from edgekws.train.run import model_spec
 from tests.fakes import trigger_spec
 from tests.parity.tolerances import FP32_POSTERIORS
 from tests.runs import FAMILY, SMALL_NET, shaken_net, trained, write_run
+
+SHOWN_DIGITS = 0.01  # a message shows three
 
 family = pytest.mark.parametrize("config", FAMILY, ids=["tcn", "ds-cnn"])
 
@@ -134,6 +137,31 @@ def test_a_changed_weight_is_no_parity_in_fp32(factor: float) -> None:
         require_parity(figures_of(graph), precision="fp32")
 
 
+def test_a_refusal_names_the_worst_clips() -> None:
+    labels, truths = small_model().labels, held_out(SMALL_NET).truths
+    graph = broken(fp32(SMALL_NET), name="stem_weight", factor=-1.0)
+    figures = figures_of(graph)
+    with pytest.raises(ParityError) as caught:
+        require_parity(figures, precision="fp32")
+    worst = re.findall(r"(\d+) \((\w+)\) by ([\d.]+), heard as (\w+)", str(caught.value))
+    assert len(worst) == 3
+    assert float(worst[0][2]) == pytest.approx(figures.largest_difference, rel=SHOWN_DIGITS)
+    assert all(labels[truths[int(row)]] == truth for row, truth, _, _ in worst)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_clip_that_gives_nan_is_the_worst() -> None:
+    clean = held_out(SMALL_NET)
+    steps = list(clean.steps)
+    steps[7] = [np.full_like(step, np.nan) for step in steps[7]]
+    spoiled = dataclasses.replace(clean, steps=tuple(steps))
+    engine = open_engine("onnx", fp32(SMALL_NET).SerializeToString(), graph_spec(fp32(SMALL_NET)))
+    figures = compare(small_model(), engine, spoiled, key="onnx-test", size=1)
+    assert figures.worst[0].row == 7
+    with pytest.raises(ParityError, match=r"heldout\.npz: 7 .* by nan"):
+        require_parity(figures, precision="fp32")
+
+
 def test_a_wrong_scale_is_no_parity_in_int8() -> None:
     names = [t.name for t in int8(SMALL_NET).graph.initializer if t.name.startswith("embed")]
     scale = next(name for name in names if name.endswith("weight_scale"))
@@ -164,6 +192,7 @@ def some_figures(*, clips: int, agreement: float) -> Figures:
         agreement=agreement,
         largest_difference=0.1,
         microseconds_per_step=1.0,
+        worst=(),
     )
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from edgekws.errors import UsageError
-from edgekws.export.formats import PRECISIONS, parse_key
+from edgekws.export.keys import PRECISIONS, parse_key
 from edgekws.export.pipeline import export_run
 from tests.commands import environment
 from tests.runs import write_run

@@ -172,8 +172,9 @@ def test_a_damaged_run_is_one_clear_line_and_no_bundle(
     assert not (tmp_path / "dist").exists()
 
 
-def test_silent_calibration_is_refused(copy: Path, tmp_path: Path) -> None:
-    np.savez(copy / "calibration.npz", pcm=np.zeros((4, 4480), np.int16))
+@pytest.mark.parametrize("clips", [0, 4], ids=["empty", "silent"])
+def test_calibration_without_sound_is_refused(copy: Path, tmp_path: Path, clips: int) -> None:
+    np.savez(copy / "calibration.npz", pcm=np.zeros((clips, 4480), np.int16))
     with pytest.raises(RunError, match="holds no sound to calibrate with"):
         export_run(copy, tmp_path / "dist", "x86", say=quiet)
 

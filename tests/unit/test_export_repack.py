@@ -9,7 +9,7 @@ import pytest
 
 from edgekws.bundle import Golden, encode_golden, file_entry, open_bundle, write_bundle
 from edgekws.errors import BundleError, SkewError, UsageError
-from edgekws.export.formats import Key
+from edgekws.export.keys import Key
 from edgekws.export.pipeline import export_run
 from edgekws.export.repack import repack
 from edgekws.runtime.wiring import open_device
@@ -59,6 +59,11 @@ def test_an_unknown_target_and_a_damaged_bundle_are_refused(shipped: Path, tmp_p
     with pytest.raises(BundleError, match="sha256"):
         repack(copy, tmp_path, "rpi", say=quiet)
     assert not (tmp_path / "tones-rpi").exists()
+
+
+def test_an_unknown_model_is_refused_with_those_there_are(shipped: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no model 'onnx-int4'; there is onnx-int8, onnx-fp32, "):
+        repack(shipped, tmp_path, "rpi", say=quiet, models=["onnx-int8", "onnx-int4"])
 
 
 def test_a_bundle_without_the_targets_models_is_refused(shipped: Path, tmp_path: Path) -> None:
