@@ -193,6 +193,8 @@ def test_interrupted_again_and_again_it_ends_as_if_never_interrupted(
     held = load_checkpoint(out / "checkpoint.safetensors")
     assert held is not None
     assert 2 <= held.progress.epochs_done < 4
+    trained = held.part("net")  # not the best one: on so few clips that may be the first epoch's
+    assert not any(torch.equal(trained[n], base[n]) for n in backbone if "running" in n)
 
     done = adapt(adapting, mixed_data, out)
     assert done.code == 0, done.stderr
@@ -202,8 +204,6 @@ def test_interrupted_again_and_again_it_ends_as_if_never_interrupted(
     assert max(differences(net, reference).values()) <= SAME
     assert run.report == whole.report
     assert [line["epoch"] for line in log_of(out)] == [1, 2, 3, 4]
-    moved = differences(net, load_net(base_run, load_run(base_run)))
-    assert min(moved[name] for name in backbone if "running" in name) > 0
 
 
 def interruption(out: Path) -> str:
