@@ -27,7 +27,8 @@ h3{font-size:1rem;margin:.2em 0}
 figure{margin:0}figcaption{color:var(--faint);font-size:.85rem}
 .scroll{overflow-x:auto}table{border-collapse:collapse;font-variant-numeric:tabular-nums}
 th,td{padding:.25em .6em;text-align:right;border-bottom:1px solid var(--rule);white-space:nowrap}
-@media(max-width:480px){th,td{padding:.25em .35em;white-space:normal}#figures small{display:block}}
+@media(max-width:480px){table{font-size:.75rem}th,td{padding:.25em .3em}th{white-space:normal}
+#figures small{display:block}}
 th:first-child,td:first-child{text-align:left;position:sticky;left:0;background:var(--paper)}
 th{font-weight:600}small{color:var(--faint)}
 dl{display:grid;grid-template-columns:max-content 1fr;gap:.1em 1em;margin:0}
