@@ -68,6 +68,22 @@ def _add_eval(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]")
         metavar="CSV",
         help="the commands in --stream: start_seconds,end_seconds,label",
     )
+    parser.add_argument(
+        "--robustness",
+        action="store_true",
+        help="with --data and --noise: accuracy in noise, rooms, on lines, through codecs",
+    )
+    parser.add_argument(
+        "--noise",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="PLACE",
+        help="for --robustness: a recording or folder of noises that training did not hear",
+    )
+    parser.add_argument(
+        "--seed", type=evaluate.seed, default=1, help="of what --robustness draws (1)"
+    )
     parser.set_defaults(run=evaluate.run)
 
 

@@ -1,4 +1,4 @@
-"""`edgekws eval`: figures over a folder of clips, or over one long recording."""
+"""`edgekws eval`: figures over a folder of clips, degraded ones too, or over one long recording."""
 
 import argparse
 import sys
@@ -15,15 +15,26 @@ if TYPE_CHECKING:
     from edgekws.runtime.figures import ClipReport
 
 
+def seed(text: str) -> int:
+    """Return a whole number from 0 on; argparse's error for anything else."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 0 on")
+    return int(text)
+
+
 def run(args: argparse.Namespace) -> int:
-    """Print one JSON object of figures."""
+    """Print one JSON object of figures; with --robustness, one for each condition."""
     if (args.stream is None) != (args.truth is None):
         raise UsageError("eval: --stream and --truth go together; --data stands alone")
+    if args.robustness != bool(args.noise) or (args.robustness and args.data is None):
+        raise UsageError("eval: --robustness goes with --data and with --noise, which it needs")
     begin(verbose=args.verbose)
     from edgekws.runtime.wiring import find_bundle, open_device
 
     detector = open_device(find_bundle(args.bundle)).detector
-    if args.data is not None:
+    if args.robustness:
+        _robustness(detector, args.data, args.noise, args.seed)
+    elif args.data is not None:
         print_line(_over_clips(detector, args.data))
     else:
         print_line(_over_stream(detector, args.stream, args.truth))
@@ -37,6 +48,25 @@ def _over_clips(detector: "Detector", data: Path) -> "ClipReport":
     found = find_clips(data)
     rate = detector.model.features.sample_rate
     return evaluate_clips(detector, read_clips(_progress(found), sample_rate=rate))
+
+
+def _robustness(detector: "Detector", data: Path, places: Sequence[Path], seed: int) -> None:
+    """Print a row of figures for each condition, and the table on stderr."""
+    from edgekws.audio import read_audio
+    from edgekws.audio.extras import load_extra
+    from edgekws.runtime.tree import find_audio, find_clips, read_clips
+
+    load_extra("torch", extra="train", purpose="eval --robustness")
+    from edgekws.train.robustness import markdown, robustness
+
+    rate = detector.model.features.sample_rate
+    noise = [read_audio(path, sample_rate=rate) for place in places for path in find_audio(place)]
+    clips = list(read_clips(_progress(find_clips(data)), sample_rate=rate))
+    rows = []
+    for row in robustness(detector, clips, noise, seed=seed):
+        print_line(row)
+        rows.append(row)
+    print("\n".join(markdown(rows)), file=sys.stderr)
 
 
 def _over_stream(detector: "Detector", stream: Path, truth: Path) -> "StreamReport":

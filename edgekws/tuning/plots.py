@@ -24,7 +24,7 @@ def trade_off_plot(
 ) -> str:
     """Return misses against false accepts per hour, with the chosen point and its interval."""
     rate, missed = chosen.false_accepts_per_hour, chosen.miss_rate
-    highest = max(rate.high, budget or 0, *(point.false_accepts_per_hour for point in points))
+    highest = max([rate.high, budget or 0, *(point.false_accepts_per_hour for point in points)])
     chart = Chart(_per_hour_axis(hours, highest), Axis("missed", 0, 1, SHARES))
     parts = []
     if budget is not None:

@@ -38,7 +38,7 @@ class Judged(Spec, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Pictured:
-    """The curves and trials behind the figures."""
+    """The curves and trials behind the figures; a label that nobody said has no curve."""
 
     together: tuple[CurvePoint, ...]
     by_label: dict[str, tuple[CurvePoint, ...]]
@@ -60,9 +60,13 @@ def judge(recordings: Sequence[Heard], triggers: Mapping[str, TriggerSpec]) -> J
 def picture(recordings: Sequence[Heard], triggers: Mapping[str, TriggerSpec]) -> Pictured:
     """Return how misses and false accepts move with the thresholds."""
     labels = recordings[0].model.commands
+    said = {truth.label for heard in recordings for truth in heard.truths}
     return Pictured(
         together=common_curve(recordings, triggers),
-        by_label={label: label_curve(recordings, triggers, label) for label in labels},
+        by_label={
+            label: label_curve(recordings, triggers, label) if label in said else ()
+            for label in labels
+        },
         trials={label: trials(recordings, label, triggers[label]) for label in labels},
     )
 
