@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.bundles import make_bundle, noise, tone
+from tests.bundles import make_bundle, noise, tone, tone_hz
 from tests.commands import Done, edgekws, write_wav
 
 
@@ -16,7 +16,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def recordings(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("recordings")
-    for label in ("yes", "no"):
+    for label in ("yes", "no", "开灯"):
         for number in range(2):
             write_wav(root / "clips" / label / f"{number}.wav", tone(label))
     write_wav(root / "noise" / "hiss.wav", noise(seconds=3, level=2000))
@@ -39,8 +39,9 @@ def test_every_condition_has_a_row_and_the_table_is_markdown(
     assert rows["clean"]["accuracy"]["value"] == 1.0
     assert rows["clean"]["points_lost"] == 0.0
     assert rows["gain -10 dB"]["accuracy"]["value"] == 1.0
-    assert rows["speed 1.1"]["points_lost"] == 100.0  # another pitch is another tone
-    assert all(row["clips"] == 4 for row in rows.values())
+    assert tone_hz("no") < 3400 < tone_hz("开灯")  # what a telephone does not pass
+    assert rows["telephone, 8 kHz"]["points_lost"] == pytest.approx(100 / 3)
+    assert all(row["clips"] == 6 for row in rows.values())
     assert "kbit/s reached" in rows["Opus, 16 kbit/s"]["note"]
     lines = [line for line in done.stderr.splitlines() if line.startswith("|")]
     assert len(lines) == 2 + len(rows)
