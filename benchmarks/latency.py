@@ -24,12 +24,13 @@ from measure import print_table, run_script
 
 from edgekws.events import Floats, Pcm
 from edgekws.export.formats import Job, convert
-from edgekws.export.keys import Key, parse_key
+from edgekws.export.keys import parse_key
 from edgekws.export.scores import clip_steps
 from edgekws.runtime.detector import Detector
 from edgekws.runtime.evaluate import Truth, blocks, match_detections, stream_report
+from edgekws.runtime.steps import steps_for
 from edgekws.runtime.wiring import find_bundle
-from edgekws.specs import TriggerSpec
+from edgekws.specs import ModelKey, TriggerSpec
 from edgekws.train.nets import StreamingTcn, TcnConfig
 from edgekws.train.run import Run, load_net, load_run, model_spec
 from edgekws.train.run_audio import load_calibration
@@ -76,7 +77,7 @@ def main() -> int:
 
 
 def build(
-    folder: Path, run: Run, key: Key, triggers: Mapping[str, TriggerSpec], *, step_ms: int
+    folder: Path, run: Run, key: ModelKey, triggers: Mapping[str, TriggerSpec], *, step_ms: int
 ) -> Variant:
     """Convert a run for one step size, and open the detector on it."""
     frames = step_ms * run.features.sample_rate // (1000 * run.features.hop)
@@ -91,7 +92,8 @@ def build(
     (made,) = convert(Job(net, model, clips, _say), [key])
     with tempfile.TemporaryDirectory() as aside:
         engine = made.open(Path(aside))
-    return Variant(step_ms, Detector(model, engine, triggers), trained)
+    steps = steps_for(model, made.graph)
+    return Variant(step_ms, Detector(model, engine, triggers, steps=steps), trained)
 
 
 def finer(config: TcnConfig, frames: int) -> TcnConfig:
@@ -198,7 +200,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("run", type=Path, help="a finished run, with its stream.npz")
     parser.add_argument("--bundle", type=Path, help="exported from it; default: as for listen")
-    parser.add_argument("--model", type=parse_key, default=("tflite", "int8"), metavar="KEY")
+    parser.add_argument(
+        "--model", type=parse_key, default=ModelKey("tflite", "int8"), metavar="KEY"
+    )
     parser.add_argument(
         "--step", type=int, action="append", metavar="MS", help="default: 10 to 160"
     )

@@ -3,7 +3,7 @@
 Nothing here has a default: a manifest that leaves a field out is refused. Time is integer samples.
 """
 
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 import msgspec
 
@@ -15,6 +15,22 @@ RESERVED_LABELS: Final = (SILENCE, UNKNOWN)
 
 Precision = Literal["fp32", "fp16", "int8", "int8-dynamic", "int16x8"]
 Format = Literal["onnx", "tflite", "openvino"]
+
+SAMPLES: Final = "samples"
+"""What the first input of a graph is called that has the front end inside."""
+FUSED: Final = "-fused"
+"""How the key of such a model file ends."""
+
+
+class ModelKey(NamedTuple):
+    """Which file of a model; as text "tflite-int8", or "tflite-int8-fused"."""
+
+    format: Format
+    precision: Precision
+    fused: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.format}-{self.precision}{FUSED if self.fused else ''}"
 
 
 class Spec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -97,12 +113,19 @@ class StateSpec(Spec, frozen=True):
 class GraphSpec(Spec, frozen=True):
     """The signature of one model file: one step of features in, scores out, states through.
 
-    `features` is (1, step_frames, n_mfcc), `scores` is (1, scores_per_step, n_labels).
+    `features` is (1, step_frames, n_mfcc), `scores` is (1, scores_per_step, n_labels). A fused
+    graph takes the samples that the features of one step cover: its first input is called
+    "samples", is (1, samples) float32 on the scale of int16, and consecutive ones overlap.
     """
 
     features: TensorSpec
     scores: TensorSpec
     states: tuple[StateSpec, ...]
+
+    @property
+    def fused(self) -> bool:
+        """Whether the front end is inside, normalization included."""
+        return self.features.name == SAMPLES
 
     @property
     def inputs(self) -> tuple[TensorSpec, ...]:
@@ -140,6 +163,11 @@ class ModelSpec(Spec, frozen=True):
             raise ValueError("labels need to be two or more, each once")
         if self.scores_per_step < 1 or self.step_frames % self.scores_per_step:
             raise ValueError("step_frames needs to be a multiple of scores_per_step")
+
+    @property
+    def samples_per_step(self) -> int:
+        """Samples that one step of features covers; the next one starts step_frames hops later."""
+        return self.features.samples(self.step_frames)
 
     @property
     def frames_per_score(self) -> int:

@@ -17,7 +17,7 @@ from edgekws.errors import BundleError
 from edgekws.events import Floats, Pcm
 
 MAX_BYTES: Final = 32 << 20  # unpacked, all arrays together: 30 s of audio need under 2 MB
-MAX_ARRAYS: Final = 16
+MAX_ARRAYS: Final = 32
 SCORES: Final = "scores."
 NPY: Final = re.compile(  # version 1.0 as numpy writes it; its own reader evaluates the header
     rb"\x93NUMPY\x01\x00..\{'descr': '(<i2|<f4)', 'fortran_order': False, "
@@ -39,8 +39,8 @@ class Golden:
     """What the exporting machine computed, from the start of a stream.
 
     `pcm` is (n,) int16; `features` (frames, n_mfcc) float32 are the MFCC before normalization, one
-    row for each whole frame of `pcm`; `scores` maps "format-precision" to (rows, n_labels) float32,
-    the rows that the whole steps of those frames give.
+    row for each whole frame of `pcm`; `scores` maps the key of a model file to (rows, n_labels)
+    float32, the rows that the whole steps of those frames give.
     """
 
     pcm: Pcm

@@ -12,7 +12,7 @@ import msgspec
 
 from edgekws.bundle.tensors import FLOAT32_MAX, graph_faults
 from edgekws.errors import BundleError
-from edgekws.specs import Format, GraphSpec, ModelSpec, Precision, Spec, TriggerSpec
+from edgekws.specs import Format, GraphSpec, ModelKey, ModelSpec, Precision, Spec, TriggerSpec
 
 MANIFEST: Final = "manifest.json"
 SCHEMA: Final = 1
@@ -61,7 +61,7 @@ class ModelFile(Spec, frozen=True):
     @property
     def key(self) -> str:
         """The name that its golden scores go by, such as "onnx-int8"."""
-        return f"{self.format}-{self.precision}"
+        return str(ModelKey(self.format, self.precision, fused=self.graph.fused))
 
     def files(self) -> tuple[FileEntry, ...]:
         """Return its one or two files."""

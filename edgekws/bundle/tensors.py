@@ -15,12 +15,15 @@ ZERO_POINTS: Final = {"float32": (0, 0), "int8": (-128, 127), "int16": (0, 0)}
 
 def graph_faults(model: ModelSpec, graph: GraphSpec) -> Iterator[tuple[str, str]]:
     """Yield what is wrong as (path below the graph, fault)."""
-    features = (1, model.step_frames, model.features.n_mfcc)
+    step = (model.samples_per_step,) if graph.fused else (model.step_frames, model.features.n_mfcc)
+    features = (1, *step)
     scores = (1, model.scores_per_step, len(model.labels))
     if graph.features.shape != features:
         yield ".features", f"shape {graph.features.shape} needs to be {features}"
     if graph.scores.shape != scores:
         yield ".scores", f"shape {graph.scores.shape} needs to be {scores}"
+    if graph.fused and graph.features.dtype != "float32":
+        yield ".features", f"samples of {graph.features.dtype} need to be float32"
     for path, tensor in _tensors(graph):
         for fault in _tensor_faults(tensor):
             yield path, fault

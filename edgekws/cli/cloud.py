@@ -58,7 +58,8 @@ def _add_export(subparsers: Any) -> None:
         action="append",
         default=[],
         metavar="FORMAT-PRECISION",
-        help="a model of the bundle, such as tflite-int8, best first (those of the target)",
+        help="a model of the bundle, such as tflite-int8, best first (those of the target); with "
+        "-fused at the end the front end is inside its graph",
     )
     parser.add_argument(
         "--python",

@@ -9,7 +9,10 @@ class Engine(Protocol):
     """Runs one model file step by step and keeps its states."""
 
     def step(self, features: Floats) -> Floats:
-        """Return posteriors (scores_per_step, n_labels) of features (step_frames, n_mfcc)."""
+        """Return posteriors (scores_per_step, n_labels) of one step.
+
+        `features` is normalized, (step_frames, n_mfcc); of a fused model it is the step's samples.
+        """
         ...
 
     def reset(self) -> None:

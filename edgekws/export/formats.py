@@ -1,31 +1,27 @@
 """The formats that a trained net can take, and where the converter of each one lives."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
-from typing import Final, cast
+from typing import Final
 
 from edgekws.engines.engine import Engine
 from edgekws.engines.registry import open_engine
-from edgekws.errors import MissingExtraError
 from edgekws.events import Floats
-from edgekws.export.keys import Key
-from edgekws.specs import Format, GraphSpec, ModelSpec, Precision
+from edgekws.export.fusing import fuse
+from edgekws.export.tools import find_tool
+from edgekws.specs import Format, GraphSpec, ModelKey, ModelSpec, Precision
 from edgekws.train.nets import StreamingNet
 
 Say = Callable[[str], None]
 Steps = Sequence[Floats]
 
-CONVERTERS: Final = {
+CONVERTERS: Final[Mapping[Format, str]] = {
     "onnx": "edgekws.export.onnx_format:convert",
     "tflite": "edgekws.export.to_tflite:convert",
     "openvino": "edgekws.export.to_openvino:convert",
 }
 """Format to "module:function", imported only when that format is asked for."""
-
-EXTRAS: Final = {"onnx": "export", "tflite": "export-tflite", "openvino": "export-openvino"}
-"""What brings each converter."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -53,7 +49,7 @@ class Converted:
     @property
     def key(self) -> str:
         """Return its name among the models of a bundle, such as "onnx-int8"."""
-        return f"{self.format}-{self.precision}"
+        return str(ModelKey(self.format, self.precision, fused=self.graph.fused))
 
     @property
     def size(self) -> int:
@@ -62,7 +58,8 @@ class Converted:
 
     def named_files(self) -> dict[str, bytes]:
         """Return the files under the names that they have in a bundle."""
-        return {f"model-{self.precision}{suffix}": data for suffix, data in self.files.items()}
+        stem = f"model{self.key.removeprefix(self.format)}"
+        return {f"{stem}{suffix}": data for suffix, data in self.files.items()}
 
     def open(self, folder: Path) -> Engine:
         """Write the files into a folder, and open them there as a device does."""
@@ -74,26 +71,21 @@ class Converted:
 Converter = Callable[[Job, Sequence[Precision]], list[Converted]]
 
 
-def convert(job: Job, wanted: Sequence[Key]) -> list[Converted]:
-    """Return the models that are wanted, in that order.
+def convert(job: Job, wanted: Sequence[ModelKey]) -> list[Converted]:
+    """Return the models that are wanted, in that order; fused ones are made from the others.
 
     Raises MissingExtraError where a converter is not installed, ExportError for a layer that a
     format cannot express.
     """
-    made: dict[Key, Converted] = {}
-    for format in dict.fromkeys(format for format, _ in wanted):
-        precisions = [precision for other, precision in wanted if other == format]
-        for model in _converter(format)(job, precisions):
-            made[model.format, model.precision] = model
+    made: dict[ModelKey, Converted] = {}
+    for format in dict.fromkeys(key.format for key in wanted):
+        precisions = dict.fromkeys(key.precision for key in wanted if key.format == format)
+        converter: Converter = find_tool(CONVERTERS, format)
+        for model in converter(job, list(precisions)):
+            made[ModelKey(format, model.precision)] = model
+    for key in wanted:
+        if key.fused:
+            plain = made[key._replace(fused=False)]
+            files, graph = fuse(key.format, plain.files, plain.graph, job.model)
+            made[key] = Converted(key.format, key.precision, files, graph)
     return [made[key] for key in wanted]
-
-
-def _converter(format: Format) -> Converter:
-    module, _, name = CONVERTERS[format].partition(":")
-    try:
-        return cast(Converter, getattr(import_module(module), name))
-    except ImportError as error:
-        raise MissingExtraError(
-            f"exporting to {format} needs {error.name}, which is not installed or does not load: "
-            f"pip install 'edgekws[{EXTRAS[format]}]'"
-        ) from error

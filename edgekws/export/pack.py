@@ -104,8 +104,12 @@ def pack(
 
 def make_golden(model: ModelSpec, models: Sequence[BuiltModel], pcm: Pcm) -> Golden:
     """Return what the device's front end and engines find in the audio."""
-    steps = clip_steps(model, pcm)
-    scores = {b.figures.key: score_steps(model, b.engine, steps) for b in models}
+    scores = {
+        built.figures.key: score_steps(
+            model, built.engine, clip_steps(model, pcm, graph=built.model.graph)
+        )
+        for built in models
+    }
     return Golden(pcm, FeatureStream(model.features).push(pcm), scores)
 
 

@@ -9,13 +9,12 @@ from typing import Final
 from edgekws.errors import RunError
 from edgekws.export.formats import Converted, Job, Say, convert
 from edgekws.export.golden_audio import golden_audio
-from edgekws.export.keys import Key
 from edgekws.export.pack import BuiltModel, pack
 from edgekws.export.parity import Figures, Reference, compare, reference, require_parity
 from edgekws.export.scores import clip_steps
 from edgekws.export.targets import Target, find_target
 from edgekws.export.thresholds import find_thresholds, report_page, report_path
-from edgekws.specs import ModelSpec
+from edgekws.specs import ModelKey, ModelSpec
 from edgekws.train.run import Run, load_net, load_run, model_spec, write_aside
 from edgekws.train.run_audio import load_calibration, load_heldout
 
@@ -24,7 +23,7 @@ FOLDER_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 def export_run(
-    folder: Path, out: Path, target: str, *, say: Say, models: Sequence[Key] = ()
+    folder: Path, out: Path, target: str, *, say: Say, models: Sequence[ModelKey] = ()
 ) -> Path:
     """Make the bundle OUT/<name>-<target>/ of a finished run and return its path.
 
@@ -46,7 +45,9 @@ def export_run(
     with tempfile.TemporaryDirectory(prefix="edgekws-") as aside:
         built = [_prove(model, job.model, trained, Path(aside)) for model in converted]
         say(f"choosing thresholds with {built[0].model.key}")
-        thresholds = find_thresholds(folder, run, job.model, built[0].engine)
+        thresholds = find_thresholds(
+            folder, run, job.model, built[0].engine, graph=converted[0].graph
+        )
         golden_pcm = golden_audio(job.model, heldout)
         pack(
             place,
@@ -86,12 +87,12 @@ def _place(out: Path, run: Run, target: Target) -> Path:
     return out / f"{run.name}-{target.name}"
 
 
-def _job(folder: Path, run: Run, say: Say, wanted: Sequence[Key]) -> Job:
+def _job(folder: Path, run: Run, say: Say, wanted: Sequence[ModelKey]) -> Job:
     """Return what converters work from; calibration clips are spread evenly over those given."""
     model, net = model_spec(run), load_net(folder, run)
     calibration = load_calibration(folder)
     clips = calibration[:: -(-len(calibration) // CALIBRATION_CLIPS)]
-    if any(precision.startswith("int") for _, precision in wanted):
+    if any(key.precision.startswith("int") for key in wanted):
         say(f"quantizing, calibrated on {len(clips)} clips")
     return Job(net, model, tuple(clip_steps(model, clip) for clip in clips), say)
 
@@ -110,6 +111,8 @@ def _prove(converted: Converted, model: ModelSpec, trained: Reference, aside: Pa
     folder = aside / converted.key
     folder.mkdir()
     engine = converted.open(folder)
-    figures = compare(model, engine, trained, key=converted.key, size=converted.size)
+    figures = compare(
+        model, engine, trained, key=converted.key, size=converted.size, graph=converted.graph
+    )
     require_parity(figures, precision=converted.precision)
     return BuiltModel(converted, engine, figures)

@@ -6,61 +6,63 @@ from pathlib import Path
 import msgspec
 
 from edgekws.bundle import Bundle, Golden, encode_golden, file_entry, open_bundle, write_bundle
-from edgekws.engines.registry import open_engine
-from edgekws.errors import BundleError
+from edgekws.errors import BundleError, MissingExtraError
 from edgekws.export.keys import parse_key
+from edgekws.export.packed import Packed, fused_model, held_model
 from edgekws.export.targets import Target, find_target
-from edgekws.runtime.selfcheck import self_check
+
+Say = Callable[[str], None]
 
 
-def repack(
-    folder: Path,
-    out: Path,
-    target: str,
-    *,
-    say: Callable[[str], None],
-    models: Sequence[str] = (),
-) -> Path:
+def repack(folder: Path, out: Path, target: str, *, say: Say, models: Sequence[str] = ()) -> Path:
     """Make OUT/<name>-<target>/ from a bundle, with the models of the target; return its path.
 
     `models`, such as "onnx-int8", stand in for those of the target. They have to pass the bundle's
-    own golden vectors first. Raises UsageError for the target and for models that there are not,
-    BundleError for a bundle that is damaged or lacks the target's models, SkewError for a model
-    that gives other scores here.
+    own golden vectors first; a fused model that the bundle lacks is made from the one that it has.
+    Raises UsageError for the target and for models that there are not, BundleError for a bundle
+    that is damaged or lacks the target's models, SkewError for a model that gives other scores
+    here, MissingExtraError for models asked for by name that cannot be fused here.
     """
     board, bundle = find_target(target), open_bundle(folder)
     manifest, golden = bundle.manifest, bundle.golden()
     place = out / f"{manifest.name}-{board.name}"
-    keys = _keys(bundle, board, models)
     say(f"packing {manifest.name} {manifest.version} for {board.name}: {board.board}")
-    kept_models = [next(m for m in manifest.models if m.key == key) for key in keys]
-    for model_file in kept_models:
-        path = bundle.model_path(model_file)
-        self_check(bundle, model_file, open_engine(model_file.format, path, model_file.graph))
-    kept = Golden(golden.pcm, golden.features, {key: golden.scores[key] for key in keys})
-    entries = [manifest.card, *(entry for m in kept_models for entry in m.files())]
-    files = {entry.path: bundle.read(entry) for entry in entries}
+    packed = _models(bundle, golden, board, models, say=say)
+    kept = Golden(golden.pcm, golden.features, {p.entry.key: p.scores for p in packed})
+    files = {name: data for model in packed for name, data in model.files.items()}
+    files[manifest.card.path] = bundle.read(manifest.card)
     files[manifest.golden.path] = encode_golden(kept)
-    packed = msgspec.structs.replace(
+    made = msgspec.structs.replace(
         manifest,
         target=board.name,
-        models=tuple(kept_models),
+        models=tuple(model.entry for model in packed),
         golden=file_entry(manifest.golden.path, files[manifest.golden.path]),
     )
-    write_bundle(place, packed, files)
+    write_bundle(place, made, files)
     return place
 
 
-def _keys(bundle: Bundle, board: Target, models: Sequence[str]) -> list[str]:
-    """Return the models of the target that the bundle has, best for the target first."""
-    for model in models:
-        parse_key(model)
-    held = {model_file.key for model_file in bundle.manifest.models}
-    wanted = list(models) or [f"{format}-{precision}" for format, precision in board.models]
-    keys = [key for key in wanted if key in held]
-    if not keys or (models and len(keys) < len(models)):
+def _models(
+    bundle: Bundle, golden: Golden, board: Target, models: Sequence[str], *, say: Say
+) -> list[Packed]:
+    """Return the models of the target that the bundle has or can be fused from, in its order."""
+    held = {model_file.key: model_file for model_file in bundle.manifest.models}
+    wanted = [parse_key(text) for text in models] or board.models
+    packed = []
+    for key in wanted:
+        plain = held.get(str(key._replace(fused=False)))
+        if str(key) in held:
+            packed.append(held_model(bundle, held[str(key)], golden))
+        elif plain is not None:
+            try:
+                packed.append(fused_model(bundle, plain, golden))
+            except MissingExtraError as error:
+                if models:
+                    raise
+                say(f"left out {key}: {error}")
+    if not packed or (models and len(packed) < len(models)):
         raise BundleError(
             f"{bundle.path}: holds {', '.join(sorted(held))}, {board.name} is to have "
-            f"{', '.join(wanted)}: export a run for it"
+            f"{', '.join(map(str, wanted))}: export a run for it"
         )
-    return keys
+    return packed

@@ -7,13 +7,13 @@ import numpy as np
 from edgekws.engines.engine import Engine
 from edgekws.events import Floats, Pcm
 from edgekws.runtime.detector import rows_to_fill
-from edgekws.runtime.steps import StepStream
-from edgekws.specs import ModelSpec
+from edgekws.runtime.steps import Steps, StepStream, steps_for
+from edgekws.specs import GraphSpec, ModelSpec
 
 
-def clip_steps(model: ModelSpec, pcm: Pcm) -> list[Floats]:
-    """Return the steps of normalized features of one recording, (step_frames, n_mfcc) each."""
-    return list(StepStream(model).push(pcm))
+def clip_steps(model: ModelSpec, pcm: Pcm, *, graph: GraphSpec | None = None) -> list[Floats]:
+    """Return the steps of one recording: normalized features, or what a graph takes."""
+    return list(_stream(model, graph).push(pcm))
 
 
 def score_steps(model: ModelSpec, engine: Engine, steps: Sequence[Floats]) -> Floats:
@@ -28,3 +28,7 @@ def decide(model: ModelSpec, scores: Floats) -> int:
     full = scores[rows_to_fill(model) - 1 :]  # (rows with a full window, n_labels)
     commands = [model.labels.index(label) for label in model.commands]
     return int(full[int(full[:, commands].max(axis=1).argmax())].argmax())
+
+
+def _stream(model: ModelSpec, graph: GraphSpec | None) -> Steps:
+    return StepStream(model) if graph is None else steps_for(model, graph)

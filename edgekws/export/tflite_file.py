@@ -49,7 +49,7 @@ def finish(data: bytes) -> tuple[bytes, GraphSpec]:
     _share_buffers(model, graph)
     graph.name = model.description = None
     model.metadata = model.metadataBuffer = model.signatureDefs = None
-    return _packed(model), _graph_spec(graph)
+    return pack_model(model), signature(model)
 
 
 class _Builder(flatbuffers.Builder):  # type: ignore[misc]
@@ -102,13 +102,16 @@ def _buffer(content: bytes) -> Any:
     return schema.BufferT(data=np.frombuffer(content, np.uint8))
 
 
-def _packed(model: Any) -> bytes:
+def pack_model(model: Any) -> bytes:
+    """Return a tree of objects of TFLite's schema as a file."""
     builder = _Builder()
     builder.Finish(model.Pack(builder), file_identifier=IDENTIFIER)
     return bytes(builder.Output())
 
 
-def _graph_spec(graph: Any) -> GraphSpec:
+def signature(model: Any) -> GraphSpec:
+    """Return the signature of a finished model."""
+    (graph,) = model.subgraphs
     features, *before = _tensor_specs(graph, graph.inputs)
     scores, *after = _tensor_specs(graph, graph.outputs)
     pairs = zip(before, after, strict=True)

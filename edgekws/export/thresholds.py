@@ -11,7 +11,8 @@ from edgekws.errors import RunError
 from edgekws.export.parity import Figures
 from edgekws.runtime.detector import Detector
 from edgekws.runtime.evaluate import Truth
-from edgekws.specs import ModelSpec, TriggerSpec
+from edgekws.runtime.steps import steps_for
+from edgekws.specs import GraphSpec, ModelSpec, TriggerSpec
 from edgekws.train.run import Run
 from edgekws.train.stream import Stream, load_stream
 from edgekws.tuning.choose import THRESHOLDS, choose_triggers, trigger_at
@@ -40,11 +41,13 @@ class Thresholds:
     judged: Judged | None = None
 
 
-def find_thresholds(folder: Path, run: Run, model: ModelSpec, engine: Engine) -> Thresholds:
+def find_thresholds(
+    folder: Path, run: Run, model: ModelSpec, engine: Engine, *, graph: GraphSpec
+) -> Thresholds:
     """Choose thresholds on the run's stream; without one, take those that the run holds."""
     if not (folder / STREAM_FILE).exists():
         return _held(folder, run, model)
-    choosing, measured = _hear(model, engine, load_stream(folder / STREAM_FILE))
+    choosing, measured = _hear(model, engine, graph, load_stream(folder / STREAM_FILE))
     budget = run.false_accepts_per_hour_budget
     triggers = choose_triggers([choosing], budget_per_hour=budget)
     judged = judge([measured], triggers)
@@ -87,9 +90,12 @@ def _held(folder: Path, run: Run, model: ModelSpec) -> Thresholds:
     return Thresholds(run.triggers, run.stream_metrics)
 
 
-def _hear(model: ModelSpec, engine: Engine, stream: Stream) -> tuple[Heard, Heard]:
+def _hear(
+    model: ModelSpec, engine: Engine, graph: GraphSpec, stream: Stream
+) -> tuple[Heard, Heard]:
     """Return the half that thresholds are chosen on and the half that figures come from."""
     start = trigger_at(THRESHOLDS[0], model, mean_samples=model.samples_per_score)
-    detector = Detector(model, engine, dict.fromkeys(model.commands, start))
+    triggers, steps = dict.fromkeys(model.commands, start), steps_for(model, graph)
+    detector = Detector(model, engine, triggers, steps=steps)
     truths = [Truth(int(a), int(b), model.labels[label]) for a, b, label in stream.truth]
     return hear(detector, stream.pcm, truths).cut(stream.tune_end)

@@ -66,10 +66,14 @@ def convert(job: Job, precisions: Sequence[Precision]) -> list[Converted]:
 
 def to_ir(model: onnx.ModelProto, precision: Precision) -> dict[str, bytes]:
     """Return the ".xml" and ".bin" of an ONNX graph; with "fp16" its weights take 16 bits."""
-    net = _read(model)
+    return write_ir(read_onnx(model), compressed=precision == "fp16")
+
+
+def write_ir(net: Any, *, compressed: bool) -> dict[str, bytes]:
+    """Return the ".xml" and ".bin" of OpenVINO's form of a model; equal ones give equal bytes."""
     with tempfile.TemporaryDirectory(prefix="edgekws-") as folder:
         xml, weights = Path(folder) / "step.xml", Path(folder) / "step.bin"
-        openvino.save_model(net, xml, compress_to_fp16=precision == "fp16")
+        openvino.save_model(net, xml, compress_to_fp16=compressed)
         return {".xml": _bare(xml.read_bytes()), ".bin": weights.read_bytes()}
 
 
@@ -78,7 +82,7 @@ def _source(job: Job, precision: Precision) -> onnx.ModelProto:
     return quantize_convolutions(fp32, sound_int8(job)) if precision == "int8" else fp32
 
 
-def _read(model: onnx.ModelProto) -> Any:
+def read_onnx(model: onnx.ModelProto) -> Any:
     """Return OpenVINO's form of an ONNX model, simplified."""
     try:
         return convert_model(io.BytesIO(model.SerializeToString(deterministic=True)))

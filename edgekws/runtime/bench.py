@@ -13,7 +13,7 @@ import numpy as np
 
 from edgekws.runtime.fresh import probe_fresh
 from edgekws.runtime.probe import Probe, step_blocks
-from edgekws.runtime.steps import StepStream
+from edgekws.runtime.steps import steps_for
 from edgekws.runtime.trigger import Trigger
 from edgekws.runtime.wiring import Device
 from edgekws.specs import Spec
@@ -94,7 +94,8 @@ def hear(device: Device, *, seconds: int) -> float:
 def _time_stages(device: Device, clocks: _Clocks) -> None:
     """Time each stage of each step from a fresh start."""
     model = device.detector.model
-    steps, trigger = StepStream(model), Trigger(model, device.bundle.manifest.triggers)
+    steps = steps_for(model, device.model_file.graph)
+    trigger = Trigger(model, device.bundle.manifest.triggers)
     device.detector.reset()
     for block in step_blocks(device, seconds=AUDIO_SECONDS):
         begin = time.process_time_ns()

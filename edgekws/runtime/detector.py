@@ -10,7 +10,7 @@ from edgekws.engines.engine import Engine
 from edgekws.errors import BundleError
 from edgekws.events import Block, Detection, Floats, Pcm
 from edgekws.runtime.intake import Intake
-from edgekws.runtime.steps import StepStream
+from edgekws.runtime.steps import Steps, StepStream
 from edgekws.runtime.tally import Tally, Warn, unheard
 from edgekws.runtime.trigger import Trigger
 from edgekws.specs import ModelSpec, TriggerSpec
@@ -42,12 +42,14 @@ class Detector:
         engine: Engine,
         triggers: Mapping[str, TriggerSpec],
         *,
+        steps: Steps | None = None,
         warn: Warn = unheard,
     ) -> None:
+        """Hear with an engine that takes features, or whatever `steps` gives in their place."""
         self.model = model
         self._engine = engine
         self._intake = Intake(model.features.sample_rate, warn=warn)
-        self._steps = StepStream(model)
+        self._steps = steps or StepStream(model)
         self._trigger = Trigger(model, triggers)
         self._gaps, self._non_finite = Tally(warn), Tally(warn)
         self._samples = self._steps_done = self._detections = 0

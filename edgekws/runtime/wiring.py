@@ -13,6 +13,7 @@ from edgekws.engines.engine import Engine
 from edgekws.errors import BundleError, UsageError
 from edgekws.runtime.choice import choose_engine
 from edgekws.runtime.detector import Detector
+from edgekws.runtime.steps import steps_for
 from edgekws.runtime.tally import Warn
 from edgekws.specs import TriggerSpec
 
@@ -94,6 +95,7 @@ def open_device(
         manifest.model,
         chosen.engine,
         manifest.triggers if triggers is None else triggers,
+        steps=steps_for(manifest.model, chosen.model_file.graph),
         warn=warn,
     )
     return Device(bundle, chosen.model_file, chosen.engine, detector, chosen.accelerator)

@@ -52,15 +52,12 @@ def test_a_run_becomes_a_bundle_that_verifies_and_tells_what_it_is(
     assert (manifest.name, manifest.target) == ("small", "x86")
     assert manifest.model.labels == run.labels
     assert manifest.model.commands == COMMANDS
-    assert [(m.format, m.precision) for m in manifest.models] == [
-        ("onnx", "int8"),
-        ("onnx", "fp32"),
-    ]
+    assert [m.key for m in manifest.models] == ["onnx-int8-fused", "onnx-int8", "onnx-fp32"]
     assert set(manifest.triggers) == set(COMMANDS)
     (stream,) = manifest.stream_metrics
     assert stream.hours == pytest.approx(1 / 60)
     assert set(stream.miss_rate) <= set(COMMANDS)
-    assert manifest.clip_metrics[1].accuracy == pytest.approx(run.report.accuracy)
+    assert manifest.clip_metrics[2].accuracy == pytest.approx(run.report.accuracy)
     assert manifest.provenance.recipe_sha256 == run.recipe_sha256
     shown = edgekws("bundle", "verify", exported)
     assert (shown.code, shown.lines[0]["ok"]) == (0, True)
@@ -200,7 +197,7 @@ def test_a_model_that_disagrees_is_never_packed(
     np.savez(run / "calibration.npz", pcm=clicks)
     code, line = refusal(capsys, run, "--target", "x86", "--out", tmp_path / "dist")
     assert code == 10
-    assert "onnx-int8 disagrees" in line
+    assert "onnx-int8-fused disagrees" in line
     assert "%" in line
     assert not (tmp_path / "dist").exists()
 

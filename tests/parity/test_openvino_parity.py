@@ -15,7 +15,7 @@ from edgekws.events import Floats
 from edgekws.export.formats import Converted, Job, convert
 from edgekws.export.parity import Figures, Reference, compare, reference, require_parity
 from edgekws.export.scores import clip_steps, score_steps
-from edgekws.specs import ModelSpec, Precision
+from edgekws.specs import ModelKey, ModelSpec, Precision
 from edgekws.train.nets import NetConfig, StreamingNet
 from edgekws.train.run import model_spec
 from tests.parity.tolerances import FP32_POSTERIORS
@@ -54,13 +54,13 @@ def small_job(net: StreamingNet, config: NetConfig) -> Job:
 @cache
 def trained_models(config: NetConfig) -> list[Converted]:
     job = small_job(trained(config).net, config)
-    return convert(job, [("openvino", precision) for precision in PRECISIONS])
+    return convert(job, [ModelKey("openvino", precision) for precision in PRECISIONS])
 
 
 @cache
 def shaken_models(config: NetConfig) -> list[Converted]:
     job = small_job(shaken_net(config, n_labels=4), config)
-    return convert(job, [("openvino", "fp16"), ("openvino", "fp32")])
+    return convert(job, [ModelKey("openvino", "fp16"), ModelKey("openvino", "fp32")])
 
 
 @cache

@@ -19,14 +19,15 @@ from edgekws.engines import Engine, open_engine
 from edgekws.errors import ParityError
 from edgekws.events import Floats
 from edgekws.export.formats import Converted, Job
+from edgekws.export.fusing import fuse
 from edgekws.export.parity import Figures, Reference, compare, reference, require_parity
 from edgekws.export.scores import clip_steps, decide, score_steps
 from edgekws.export.to_tflite import convert
 from edgekws.specs import Precision
 from tests.needs import lacking
-from tests.parity.tolerances import FP32_POSTERIORS
+from tests.parity.tolerances import FP32_POSTERIORS, FUSED_FP32_POSTERIORS
 from tests.runs import SMALL_NET, shaken_net, trained
-from tests.tflite_exports import PRECISIONS, converted, small_job
+from tests.tflite_exports import converted, small_job
 
 ROOT: Final = Path(__file__).parents[2]
 INT8_POSTERIORS: Final = 0.1  # 0.04 measured on clips whose label is sure; a wrong range costs 0.5
@@ -45,11 +46,10 @@ from edgekws.engines.tflite_interpreter import Interpreter
 from edgekws.specs import GraphSpec
 
 folder = Path(sys.argv[1])
-clips = numpy.load(folder / "clips.npy")
 for path in folder.glob("*.tflite"):
     graph = msgspec.json.decode(path.with_suffix(".json").read_bytes(), type=GraphSpec)
     engine, scores = open_engine("tflite", path, graph), []
-    for clip in clips:
+    for clip in numpy.load(folder / f"{graph.features.name}.npy"):
         engine.reset()
         scores.append(numpy.concatenate([engine.step(step) for step in clip]))
     numpy.save(path.with_suffix(".npy"), numpy.stack(scores))
@@ -151,11 +151,12 @@ def legacy_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.slow
 @pytest.mark.skipif(sys.version_info >= (3, 12), reason="tflite-runtime ends at Python 3.11")
 def test_tflite_runtime_decides_as_litert_does(legacy_python: Path, tmp_path: Path) -> None:
-    model, clips = small_job().model, held_out().steps
-    np.save(tmp_path / "clips.npy", np.stack([np.stack(clip) for clip in clips]))
-    for precision, made in converted().items():
-        (tmp_path / f"{precision}.tflite").write_bytes(made.files[".tflite"])
-        (tmp_path / f"{precision}.json").write_bytes(msgspec.json.encode(made.graph))
+    plain, model = converted(), small_job().model
+    models = [*plain.values(), fused(plain["int8"]), fused(plain["fp32"])]
+    for made in models:
+        np.save(tmp_path / f"{made.graph.features.name}.npy", np.stack(steps_of(made)))
+        (tmp_path / f"{made.key}.tflite").write_bytes(made.files[".tflite"])
+        (tmp_path / f"{made.key}.json").write_bytes(msgspec.json.encode(made.graph))
     done = subprocess.run(
         [str(legacy_python), "-W", "error", "-c", LEGACY, str(tmp_path)],
         capture_output=True, text=True, timeout=120, check=False,
@@ -164,10 +165,10 @@ def test_tflite_runtime_decides_as_litert_does(legacy_python: Path, tmp_path: Pa
     assert (done.returncode, done.stderr) == (0, "")
     runtime, numpy_version = msgspec.json.decode(done.stdout)
     assert (runtime, numpy_version[:2]) == ("tflite_runtime.interpreter", "1.")
-    for precision in PRECISIONS:
-        theirs = np.load(tmp_path / f"{precision}.npy")
-        ours = in_litert(converted()[precision])
-        tolerance = OTHER_KERNELS if precision.startswith("int8") else FP32_POSTERIORS
+    for made in models:
+        theirs, ours = np.load(tmp_path / f"{made.key}.npy"), in_litert(made)
+        exact = FUSED_FP32_POSTERIORS if made.graph.fused else FP32_POSTERIORS
+        tolerance = OTHER_KERNELS if made.precision.startswith("int8") else exact
         np.testing.assert_allclose(theirs, ours, rtol=0, atol=tolerance)
         decisions = [[decide(model, rows) for rows in scores] for scores in (theirs, ours)]
         assert np.mean(np.equal(*decisions)) >= 0.98
@@ -175,4 +176,14 @@ def test_tflite_runtime_decides_as_litert_does(legacy_python: Path, tmp_path: Pa
 
 def in_litert(made: Converted) -> Floats:
     engine = engine_of(made)
-    return np.stack([score_steps(small_job().model, engine, clip) for clip in held_out().steps])
+    return np.stack([score_steps(small_job().model, engine, clip) for clip in steps_of(made)])
+
+
+def steps_of(made: Converted) -> list[list[Floats]]:
+    """Return the held-out clips as a model takes them."""
+    return [clip_steps(small_job().model, pcm, graph=made.graph) for pcm in held_out().pcm]
+
+
+def fused(made: Converted) -> Converted:
+    files, graph = fuse("tflite", made.files, made.graph, small_job().model)
+    return Converted("tflite", made.precision, files, graph)

@@ -17,3 +17,18 @@ STREAMING_LOGITS: Final = 1e-4
 
 FP32_POSTERIORS: Final = 1e-5
 """Posteriors, torch against onnxruntime with batch norm folded in: 1.5e-6 measured."""
+
+FRONTEND_AS_MATRICES: Final = 1e-4
+"""Normalized MFCC of noise, numpy's FFT in float64 against products of float32 matrices: 4e-6
+measured; a number of the spectrum that goes to the wrong band is 0.01 and more."""
+
+FUSED_FP32_POSTERIORS: Final = 1e-4
+"""Posteriors of one float model with the front end outside and inside: 2e-6 measured on speech,
+6e-5 on tones at full scale beside silence, where MFCC in float32 are 5e-4 off."""
+
+FUSED_INT8_POSTERIORS: Final = 0.05
+"""The same in 8 bits: a value between two steps may be rounded to the other side. 0.02 measured on
+speech, 0.03 on such tones; a wrong scale or place costs 0.5."""
+
+FUSED_INT8_MEAN: Final = 2e-3
+"""Such roundings are rare: 1e-4 on average measured on speech, 1e-3 on tones."""

@@ -176,6 +176,7 @@ def test_encoded_nan_does_not_decode(good: Manifest, value: float) -> None:
         ("models.0.graph.features.scale", 0.5, "float32 tensor needs scale 1"),
         ("models.0.graph.features.scale", 0, "positive and finite"),
         ("models.0.graph.features.zero_point", 1, "needs 0 to 0"),
+        ("models.0.graph.features.name", "samples", "needs to be (1, 1600)"),
         ("models.0.weights", {"path": "w.bin", "sha256": "0" * 64, "size": 1}, "need to be null"),
         ("model.labels", [SILENCE, UNKNOWN], "nothing to detect"),
         ("model.labels.2", "no", "each once"),
@@ -185,6 +186,15 @@ def test_manifest_at_odds_with_itself_is_refused(
     good: Manifest, path: str, value: Any, says: str
 ) -> None:
     assert says in refusal(changed(good, path, value))
+
+
+def test_samples_are_float32_and_as_many_as_a_step_covers(good: Manifest) -> None:
+    samples = {"name": "samples", "shape": [1, 1600], "dtype": "float32"}
+    fused = changed(good, "models.0.graph.features", {**samples, "scale": 1.0, "zero_point": 0})
+    (model,) = decode_manifest(fused, where=WHERE).models
+    assert (model.graph.fused, model.key) == (True, "onnx-fp32-fused")
+    rounded = {**samples, "dtype": "int16", "scale": 0.5, "zero_point": 0}
+    assert "need to be float32" in refusal(changed(good, "models.0.graph.features", rounded))
 
 
 def test_two_models_of_one_kind_are_refused(good: Manifest) -> None:

@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Final
 
 import msgspec
 import numpy as np
@@ -16,6 +17,8 @@ from edgekws.specs import TriggerSpec
 from edgekws.train.run import load_net, load_run, save_run
 from tests.fakes import trigger_spec
 from tests.runs import trained, write_run
+
+KEYS: Final = ["onnx-int8-fused", "onnx-int8", "onnx-fp32"]
 
 
 def quiet(_: str) -> None:
@@ -45,14 +48,14 @@ def test_the_bundle_is_named_after_run_and_target_and_opens(exported: Path) -> N
     assert exported.name == "tones-x86"
     manifest = open_bundle(exported).manifest
     assert (manifest.name, manifest.version, manifest.target) == ("tones", "1", "x86")
-    assert [model.key for model in manifest.models] == ["onnx-int8", "onnx-fp32"]
+    assert [model.key for model in manifest.models] == KEYS
     assert manifest.triggers.keys() == set(manifest.model.commands)
 
 
 def test_figures_and_provenance_are_in_manifest_and_card(exported: Path) -> None:
     bundle = open_bundle(exported)
     clips = bundle.manifest.clip_metrics
-    assert [figures.clips for figures in clips] == [80, 80]
+    assert [figures.clips for figures in clips] == [80, 80, 80]
     assert clips[0].accuracy > 0.9
     (stream,) = bundle.manifest.stream_metrics
     assert stream.hours == pytest.approx(20 / 3600)
@@ -65,8 +68,8 @@ def test_figures_and_provenance_are_in_manifest_and_card(exported: Path) -> None
 
 def test_small_boards_get_the_int8_model_alone(run_folder: Path, tmp_path: Path) -> None:
     bundle = open_bundle(export_run(run_folder, tmp_path, "rpi-zero2", say=quiet))
-    assert [model.key for model in bundle.manifest.models] == ["tflite-int8"]
-    assert bundle.golden().scores.keys() == {"tflite-int8"}
+    assert [model.key for model in bundle.manifest.models] == ["tflite-int8-fused"]
+    assert bundle.golden().scores.keys() == {"tflite-int8-fused"}
 
 
 def test_equal_runs_give_equal_bytes(exported: Path, run_folder: Path, tmp_path: Path) -> None:
@@ -80,7 +83,7 @@ def test_equal_runs_give_equal_bytes(exported: Path, run_folder: Path, tmp_path:
 def test_the_stages_and_a_table_of_figures_are_told(run_folder: Path, tmp_path: Path) -> None:
     said: list[str] = []
     export_run(run_folder, tmp_path, "x86", say=said.append)
-    assert [line.split()[0] for line in said[-3:]] == ["model", "onnx-int8", "onnx-fp32"]
+    assert [line.split()[0] for line in said[-4:]] == ["model", *KEYS]
     assert any("calibrated on 40 clips" in line for line in said)
 
 
@@ -183,7 +186,7 @@ def test_calibration_on_what_no_room_sounds_like_is_a_parity_error(
     copy: Path, tmp_path: Path
 ) -> None:
     np.savez(copy / "calibration.npz", pcm=np.eye(4, 4480, dtype=np.int16))  # single clicks
-    with pytest.raises(ParityError, match="onnx-int8 disagrees"):
+    with pytest.raises(ParityError, match="onnx-int8-fused disagrees"):
         export_run(copy, tmp_path / "dist", "x86", say=quiet)
     assert not (tmp_path / "dist").exists()
 

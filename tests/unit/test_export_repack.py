@@ -5,17 +5,23 @@ from pathlib import Path
 from typing import Final
 
 import msgspec
+import numpy as np
 import pytest
 
 from edgekws.bundle import Golden, encode_golden, file_entry, open_bundle, write_bundle
 from edgekws.errors import BundleError, SkewError, UsageError
-from edgekws.export.keys import Key
 from edgekws.export.pipeline import export_run
 from edgekws.export.repack import repack
 from edgekws.runtime.wiring import open_device
+from edgekws.specs import ModelKey
+from tests.parity.tolerances import FUSED_FP32_POSTERIORS
 from tests.runs import write_run
 
-SHIPPED: Final[list[Key]] = [("onnx", "int8"), ("tflite", "int8"), ("onnx", "fp32")]
+SHIPPED: Final = [
+    ModelKey("onnx", "int8"),
+    ModelKey("tflite", "int8"),
+    ModelKey("onnx", "fp32"),
+]
 
 
 def quiet(_: str) -> None:
@@ -29,7 +35,12 @@ def shipped(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("target", "keys"), [("rpi", ["tflite-int8", "onnx-int8"]), ("rpi-zero2", ["tflite-int8"])]
+    ("target", "keys"),
+    [
+        ("rpi", ["tflite-int8-fused", "tflite-int8", "onnx-int8"]),
+        ("rpi-zero2", ["tflite-int8-fused"]),
+        ("mcu", ["tflite-int8"]),
+    ],
 )
 def test_a_repacked_bundle_holds_the_models_of_its_target(
     shipped: Path, tmp_path: Path, target: str, keys: list[str]
@@ -76,7 +87,9 @@ def test_a_bundle_without_the_targets_models_is_refused(shipped: Path, tmp_path:
     entry = file_entry(manifest.golden.path, files[manifest.golden.path])
     alone = msgspec.structs.replace(manifest, models=(fp32,), golden=entry)
     write_bundle(tmp_path / "alone", alone, files)
-    with pytest.raises(BundleError, match="holds onnx-fp32, rpi-zero2 is to have tflite-int8"):
+    with pytest.raises(
+        BundleError, match="holds onnx-fp32, rpi-zero2 is to have tflite-int8-fused"
+    ):
         repack(tmp_path / "alone", tmp_path, "rpi-zero2", say=quiet)
 
 
@@ -101,3 +114,20 @@ def test_models_asked_for_by_name_are_all_there_or_it_is_said(
     assert [model.key for model in open_bundle(place).manifest.models] == ["onnx-fp32"]
     with pytest.raises(BundleError, match="openvino-int8: export a run"):
         repack(shipped, tmp_path, "x86", say=quiet, models=["onnx-fp32", "openvino-int8"])
+
+
+def test_a_fused_model_is_made_from_the_one_that_is_there(shipped: Path, tmp_path: Path) -> None:
+    keys = ["tflite-int8-fused", "onnx-fp32-fused", "onnx-fp32"]
+    bundle = open_bundle(repack(shipped, tmp_path, "x86", say=quiet, models=keys))
+    assert [model.key for model in bundle.manifest.models] == keys
+    golden = bundle.golden()
+    np.testing.assert_allclose(
+        golden.scores["onnx-fp32-fused"],
+        golden.scores["onnx-fp32"],
+        rtol=0,
+        atol=FUSED_FP32_POSTERIORS,
+    )
+    for key in keys:
+        assert open_device(bundle, key=key).model_file.key == key
+    again = repack(bundle.path, tmp_path / "again", "x86", say=quiet, models=keys)
+    assert (again / "golden.npz").read_bytes() == (bundle.path / "golden.npz").read_bytes()

@@ -39,7 +39,7 @@ def test_pythons_are_those_wanted_or_all_in_the_targets_order() -> None:
 
 @pytest.mark.parametrize("target", BOARDS)
 def test_requirements_are_locked_for_every_engine_of_a_target(target: Target) -> None:
-    for engine in {format for format, _ in target.models}:
+    for engine in {key.format for key in target.models}:
         wanted = PROJECT["dependencies"] + EXTRAS["audio"] + EXTRAS[engine]
         for python in target.pythons:
             pins = {

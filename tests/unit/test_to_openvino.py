@@ -24,7 +24,7 @@ from edgekws.export.quantize import to_int8
 from edgekws.export.scores import clip_steps
 from edgekws.export.to_onnx import graph_spec, to_onnx
 from edgekws.export.to_openvino import convert, to_ir
-from edgekws.specs import Precision
+from edgekws.specs import ModelKey, Precision
 from edgekws.train.run import model_spec
 from tests.runs import trained
 
@@ -178,7 +178,7 @@ def test_missing_converter_is_an_error_that_prints_the_pip_line(
     for module in ("export.to_openvino", "engines.openvino_runtime"):
         monkeypatch.delitem(sys.modules, f"edgekws.{module}")
     with pytest.raises(MissingExtraError, match=r"needs openvino,.*'edgekws\[export-openvino\]'"):
-        formats.convert(job(), [("openvino", "fp16")])
+        formats.convert(job(), [ModelKey("openvino", "fp16")])
 
 
 CONVERSION = """

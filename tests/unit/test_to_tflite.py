@@ -21,7 +21,7 @@ from edgekws.export.formats import Job
 from edgekws.export.scores import score_steps
 from edgekws.export.tflite_file import read_model
 from edgekws.export.to_tflite import convert, flatbuffer
-from edgekws.specs import GraphSpec, Precision
+from edgekws.specs import GraphSpec, ModelKey, Precision
 from edgekws.train.run import model_spec
 from tests.parity.tolerances import FP32_POSTERIORS
 from tests.runs import SMALL_NET, shaken_net, trained
@@ -244,4 +244,4 @@ def test_missing_converter_is_an_error_that_prints_the_pip_line(
     with pytest.raises(
         MissingExtraError, match=rf"{package}.*pip install 'edgekws\[export-tflite\]'"
     ):
-        formats.convert(small_job(), [("tflite", "int8")])
+        formats.convert(small_job(), [ModelKey("tflite", "int8")])
