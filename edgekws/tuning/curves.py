@@ -55,15 +55,17 @@ def label_curve(
     recordings: Sequence[Heard], triggers: Triggers, label: str
 ) -> tuple[CurvePoint, ...]:
     """Return misses and false accepts of a label as its threshold moves and the others stay."""
-    chosen = triggers[label].on
+    spec, hours = triggers[label], hours_of(recordings)
+    thresholds = sorted({*SWEEP, spec.on})
+    near = [heard.near(label, spec, least=thresholds[0]) for heard in recordings]
     return tuple(
         _point(
-            all_matches(recordings, {**triggers, label: _moved(triggers[label], on)}),
-            hours_of(recordings),
+            all_matches(near, {**triggers, label: _moved(spec, on)}),
+            hours,
             on=on,
             label=label,
         )
-        for on in sorted({*SWEEP, chosen})
+        for on in thresholds
     )
 
 

@@ -1,7 +1,8 @@
 """One recording as the device heard it: rows of scores, and what was truly said in it."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from edgekws.events import Detection, Floats, Pcm
 from edgekws.runtime.detector import Detector, rows_to_fill
 from edgekws.runtime.evaluate import TOLERANCE_SECONDS, Matches, Truth, match_detections
-from edgekws.runtime.trigger import Trigger
+from edgekws.runtime.trigger import ROUNDING, Trigger
 from edgekws.specs import ModelSpec, TriggerSpec
 
 PORTION_ROWS: Final = 25  # pushed at a time: the trigger passes over a quiet portion at once
@@ -42,11 +43,13 @@ class Heard:
         return round(TOLERANCE_SECONDS * self.model.features.sample_rate)
 
     def detections(self, triggers: Mapping[str, TriggerSpec]) -> list[Detection]:
-        """Return what the device's trigger makes of the scores under these values."""
+        """Return what the device's trigger makes of the scores; after a gap it starts anew."""
         trigger, found, places = Trigger(self.model, triggers), [], self.places.tolist()
-        for at in range(0, len(places), PORTION_ROWS):
-            rows = slice(at, at + PORTION_ROWS)
-            found += trigger.push(self.scores[rows], places[rows])
+        for first, last in self._runs():
+            trigger.reset()
+            for at in range(first, last, PORTION_ROWS):
+                rows = slice(at, min(at + PORTION_ROWS, last))
+                found += trigger.push(self.scores[rows], places[rows])
         return found
 
     def matches(self, triggers: Mapping[str, TriggerSpec]) -> Matches:
@@ -54,6 +57,17 @@ class Heard:
         return match_detections(
             self.detections(triggers), self.truths, tolerance_samples=self.tolerance
         )
+
+    def near(self, label: str, spec: TriggerSpec, *, least: float) -> "Heard":
+        """Return the rows by which the label could be detected at a threshold of `least` or more.
+
+        With what its trigger values reach back to: what is left out is quiet to this label.
+        """
+        hot = self.scores[:, self.model.labels.index(label)] >= least * (1 - ROUNDING)
+        back = spec.mean_samples + spec.refractory_samples + self.tolerance
+        reach = 2 * (back // self.model.samples_per_score) + 1
+        kept = np.convolve(hot, np.ones(reach), "full")[reach // 2 :][: len(hot)] > 0
+        return replace(self, scores=self.scores[kept], places=self.places[kept])
 
     def cut(self, at: int) -> "tuple[Heard, Heard]":
         """Return the parts before and from sample `at`, which lies in no command."""
@@ -76,6 +90,11 @@ class Heard:
             if self.start < place < self.end and not any(a < place < b for a, b in taken)
         ]
         return min(free, key=lambda place: abs(place - half), default=None)
+
+    def _runs(self) -> list[tuple[int, int]]:
+        """Return the first row and the one after the last of each stretch without a gap."""
+        jumps = np.flatnonzero(np.diff(self.places) != self.model.samples_per_score) + 1
+        return list(pairwise([0, *jumps.tolist(), len(self.places)]))
 
     def _taken(self) -> list[tuple[int, int]]:
         """Return the spans in which commands are said and may be detected."""

@@ -32,6 +32,15 @@ def test_other_thresholds_find_other_things() -> None:
     assert heard().detections(deaf) == []
 
 
+def test_the_rows_near_a_label_give_all_of_its_detections() -> None:
+    whole = heard(2.0, 5.0)
+    near = whole.near("loud", TRIGGERS["loud"], least=0.5)
+    assert 0 < len(near.places) < len(whole.places)
+    assert near.hours == whole.hours
+    assert near.matches(TRIGGERS) == whole.matches(TRIGGERS)
+    assert not len(whole.near("dull", TRIGGERS["dull"], least=0.5).places)
+
+
 def test_audio_is_counted_in_hours_to_its_end() -> None:
     assert heard().hours == len(AUDIO) / RATE / 3600
 
