@@ -209,3 +209,5 @@ def report_lines(report: "Report") -> Iterable[str]:
         yield (
             f"{label:<16} {row.precision:>9.1%} {row.recall:>7.1%} {row.f1:>7.1%} {row.clips:>6}"
         )
+    for language, heard in report.per_language.items():
+        yield f"{f'language {language}':<26} {heard.recall:>7.1%} {heard.clips:>14}"

@@ -69,6 +69,12 @@ def _add_eval(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]")
         help="the commands in --stream: start_seconds,end_seconds,label",
     )
     parser.add_argument(
+        "--languages",
+        type=Path,
+        metavar="RECIPE",
+        help="with --data: figures by language too, by the [data.languages] of a recipe",
+    )
+    parser.add_argument(
         "--robustness",
         action="store_true",
         help="with --data and --noise: accuracy in noise, rooms, on lines, through codecs",

@@ -2,7 +2,7 @@
 
 import argparse
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,6 +28,8 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError("eval: --stream and --truth go together; --data stands alone")
     if args.robustness != bool(args.noise) or (args.robustness and args.data is None):
         raise UsageError("eval: --robustness goes with --data and with --noise, which it needs")
+    if args.languages is not None and (args.data is None or args.robustness):
+        raise UsageError("eval: --languages goes with --data alone")
     begin(verbose=args.verbose)
     from edgekws.runtime.wiring import find_bundle, open_device
 
@@ -35,19 +37,30 @@ def run(args: argparse.Namespace) -> int:
     if args.robustness:
         _robustness(detector, args.data, args.noise, args.seed)
     elif args.data is not None:
-        print_line(_over_clips(detector, args.data))
+        print_line(_over_clips(detector, args.data, args.languages))
     else:
         print_line(_over_stream(detector, args.stream, args.truth))
     return 0
 
 
-def _over_clips(detector: "Detector", data: Path) -> "ClipReport":
+def _over_clips(detector: "Detector", data: Path, recipe: Path | None) -> "ClipReport":
     from edgekws.runtime.evaluate import evaluate_clips
     from edgekws.runtime.tree import find_clips, read_clips
 
+    language_of = _languages_of(recipe) if recipe else None
     found = find_clips(data)
-    rate = detector.model.features.sample_rate
-    return evaluate_clips(detector, read_clips(_progress(found), sample_rate=rate))
+    clips = read_clips(_progress(found), sample_rate=detector.model.features.sample_rate)
+    return evaluate_clips(detector, clips, language_of=language_of)
+
+
+def _languages_of(recipe: Path) -> Callable[[str], str]:
+    """Return what tells the language of a command, by a recipe."""
+    from edgekws.audio.extras import load_extra
+
+    load_extra("torch", extra="train", purpose="eval --languages")
+    from edgekws.train.recipe import load_recipe
+
+    return load_recipe(recipe)[0].data.language_of
 
 
 def _robustness(detector: "Detector", data: Path, places: Sequence[Path], seed: int) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from edgekws.export.parity import Figures
+from edgekws.runtime.figures import by_language
 from edgekws.specs import ModelSpec
 from edgekws.train.run import Run, RunSource
 
@@ -19,6 +20,7 @@ def write_card(
         _about(run, model),
         _clips(run, figures),
         _labels(run),
+        *([_languages(run, figures)] if run.report.per_language else []),
         (thresholds,),
         _origin(run),
     )
@@ -58,6 +60,21 @@ def _labels(run: Run) -> Iterator[str]:
     for label in run.report.labels:
         row = run.report.per_label[label]
         yield f"| {label} | {row.precision:.1%} | {row.recall:.1%} | {row.f1:.1%} | {row.clips} |"
+
+
+def _languages(run: Run, figures: Sequence[Figures]) -> Iterator[str]:
+    """Give the mean recall over the commands of each language, of the net and of its models."""
+    spoken = run.report.per_language
+    language_of = {label: name for name, row in spoken.items() for label in row.labels}
+    models = [by_language(row.report.per_label, language_of.__getitem__) for row in figures]
+    yield "## The same clips by language: mean recall over its commands"
+    yield ""
+    yield f"| language | commands | clips | trained net | {' | '.join(r.key for r in figures)} |"
+    yield "|---|---|---|---|" + "---|" * len(figures)
+    for name, row in spoken.items():
+        recalls = (row.recall, *(model[name].recall for model in models))
+        told = " | ".join(f"{recall:.1%}" for recall in recalls)
+        yield f"| {name} | {', '.join(row.labels)} | {row.clips} | {told} |"
 
 
 def _origin(run: Run) -> Iterator[str]:

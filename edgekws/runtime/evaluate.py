@@ -1,6 +1,6 @@
 """Figures of a bundle by the device's own detector: over clips, and over a long stream."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -81,14 +81,22 @@ def classify_clip(detector: Detector, pcm: Pcm) -> ClipAnswer:
     return ClipAnswer(model.labels[best], float(row[best]), named)
 
 
-def evaluate_clips(detector: Detector, clips: Iterable[tuple[str, Pcm]]) -> ClipReport:
-    """Return the figures over (truth, pcm) pairs; foreign truths count as `_unknown_`."""
+def evaluate_clips(
+    detector: Detector,
+    clips: Iterable[tuple[str, Pcm]],
+    *,
+    language_of: Callable[[str], str] | None = None,
+) -> ClipReport:
+    """Return the figures over (truth, pcm) pairs; foreign truths count as `_unknown_`.
+
+    `language_of` a command splits them by language.
+    """
     labels = detector.model.labels
     truths, answers = [], []
     for truth, pcm in clips:
         truths.append(truth if truth in labels else UNKNOWN)
         answers.append(classify_clip(detector, pcm).label)
-    return clip_report(truths, answers, labels)
+    return clip_report(truths, answers, labels, language_of=language_of)
 
 
 def detect_all(detector: Detector, pcm: Pcm) -> list[Detection]:

@@ -1,11 +1,11 @@
 """Clip-level figures: accuracy, precision, recall, F1 per label and the confusion table."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekws.specs import Spec
+from edgekws.specs import RESERVED_LABELS, Spec
 
 
 class LabelFigures(Spec, frozen=True):
@@ -15,6 +15,15 @@ class LabelFigures(Spec, frozen=True):
     recall: float
     f1: float
     clips: int
+
+
+class LanguageFigures(Spec, frozen=True):
+    """How well the commands of one language were heard, over `clips` clips of them."""
+
+    recall: float
+    """The mean over its commands: each counts alike, however many clips it has."""
+    clips: int
+    labels: tuple[str, ...]
 
 
 class ClipReport(Spec, frozen=True):
@@ -28,10 +37,21 @@ class ClipReport(Spec, frozen=True):
     per_label: dict[str, LabelFigures]
     confusion: dict[str, dict[str, int]]
     clips: int
+    per_language: dict[str, LanguageFigures]
+    """Empty where the commands heard are of one language, or nobody said of which they are."""
 
 
-def clip_report(truths: Sequence[str], answers: Sequence[str], labels: Sequence[str]) -> ClipReport:
-    """Return the figures of answers against truths; truths outside `labels` come after them."""
+def clip_report(
+    truths: Sequence[str],
+    answers: Sequence[str],
+    labels: Sequence[str],
+    *,
+    language_of: Callable[[str], str] | None = None,
+) -> ClipReport:
+    """Return the figures of answers against truths; truths outside `labels` come after them.
+
+    `language_of` a command splits them by language.
+    """
     names = [*labels, *sorted(set(truths) - set(labels))]
     table = _confusion(truths, answers, names)
     per_label = {name: _label_figures(table, at) for at, name in enumerate(names)}
@@ -45,7 +65,28 @@ def clip_report(truths: Sequence[str], answers: Sequence[str], labels: Sequence[
             for name, row in zip(names, table, strict=True)
         },
         clips=len(truths),
+        per_language=by_language(per_label, language_of) if language_of else {},
     )
+
+
+def by_language(
+    per_label: Mapping[str, LabelFigures], language_of: Callable[[str], str]
+) -> dict[str, LanguageFigures]:
+    """Return the figures of each language that has clips; nothing where there is only one."""
+    heard = [name for name, row in per_label.items() if row.clips and name not in RESERVED_LABELS]
+    groups: dict[str, list[str]] = {}
+    for name in heard:
+        groups.setdefault(language_of(name), []).append(name)
+    if len(groups) < 2:
+        return {}
+    return {
+        language: LanguageFigures(
+            recall=float(np.mean([per_label[name].recall for name in names])),
+            clips=sum(per_label[name].clips for name in names),
+            labels=tuple(names),
+        )
+        for language, names in groups.items()
+    }
 
 
 def _confusion(

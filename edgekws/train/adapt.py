@@ -14,9 +14,9 @@ from edgekws.errors import RunError
 from edgekws.events import Floats, Pcm
 from edgekws.runtime.figures import clip_report
 from edgekws.specs import MFCC_40, FeatureSpec
+from edgekws.train.auxiliary import build_beside
 from edgekws.train.batches import ExampleStream, Window
 from edgekws.train.dataset import Corpus, Folders
-from edgekws.train.distillation import CACHE_FILE, Distillation, build_distillation
 from edgekws.train.evaluate import Normalizer, clip_logits
 from edgekws.train.frontend import TorchFrontend
 from edgekws.train.gather import gather
@@ -26,6 +26,7 @@ from edgekws.train.nets import StreamingNet, build_net
 from edgekws.train.pretrained import Base, load_base, new_head
 from edgekws.train.progress import Reporter
 from edgekws.train.recipe import Recipe, load_recipe
+from edgekws.train.recipe_data import DataRecipe
 from edgekws.train.run import (
     RUN_FILE,
     LabelFigures,
@@ -75,7 +76,7 @@ def adapt(task: Adaptation, reporter: Reporter, corpus: Corpus | None = None) ->
     validation = validation_clips(corpus, recipe, net, spec)
     if is_new:
         reporter.say(_summary(corpus, validation))
-    distillation = _distillation(recipe, net, corpus, task, reporter)
+    beside = build_beside(recipe, net, corpus, folder=task.out.parent, reporter=reporter)
     clear_place(task.out)  # not before: what is asked for can be done
     trainer = Trainer(
         net,
@@ -86,11 +87,11 @@ def adapt(task: Adaptation, reporter: Reporter, corpus: Corpus | None = None) ->
         sha256,
         task.out,
         reporter,
-        distillation=distillation,
+        beside=beside,
         teacher=teacher,
     )
     best = trainer.run()
-    report = build_report(best, features, corpus, validation)
+    report = build_report(best, features, corpus, validation, recipe.data)
     _save_audio(task.out, corpus, recipe, features, validation)
     run = _run(recipe, sha256, base, features, best, report, corpus, task.folders)
     write_aside(task.out / RECIPE_FILE, recipe_text)
@@ -100,13 +101,20 @@ def adapt(task: Adaptation, reporter: Reporter, corpus: Corpus | None = None) ->
 
 
 def build_report(
-    net: StreamingNet, features: Normalizer, corpus: Corpus, validation: Validation
+    net: StreamingNet,
+    features: Normalizer,
+    corpus: Corpus,
+    validation: Validation,
+    recipe: DataRecipe,
 ) -> Report:
     """Return the figures of the net over the validation clips."""
     decided = clip_logits(net, features, validation.pcm).argmax(axis=1)
     names = corpus.labels
     figures = clip_report(
-        [names[i] for i in validation.classes], [names[i] for i in decided], names
+        [names[i] for i in validation.classes],
+        [names[i] for i in decided],
+        names,
+        language_of=recipe.language_of,
     )
     return Report(
         accuracy=figures.accuracy,
@@ -119,6 +127,7 @@ def build_report(
             for label, f in figures.per_label.items()
         },
         confusion=tuple(tuple(figures.confusion[a][b] for b in names) for a in names),
+        per_language=figures.per_language,
     )
 
 
@@ -154,16 +163,6 @@ def _net(
     initialize(net, recipe.initialization)
     mean, scale = _measure(frontend, corpus, recipe, net)
     return net, Normalizer(frontend, mean, scale)
-
-
-def _distillation(
-    recipe: Recipe, net: StreamingNet, corpus: Corpus, task: Adaptation, reporter: Reporter
-) -> Distillation | None:
-    """Return the embedding that the recipe asks for; what it says is kept beside the run folder."""
-    if recipe.distillation is None or not recipe.distillation.embedding:
-        return None
-    cache = task.out.parent / CACHE_FILE
-    return build_distillation(recipe.distillation, net, corpus, cache=cache, reporter=reporter)
 
 
 def _measure(

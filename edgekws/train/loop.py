@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from edgekws.errors import ConfigError, RunError
 from edgekws.train.averaging import held_share, update_average
@@ -28,7 +28,6 @@ from edgekws.train.checkpoint import (
     state_copy,
 )
 from edgekws.train.dataset import Corpus
-from edgekws.train.distillation import Distillation
 from edgekws.train.evaluate import Normalizer
 from edgekws.train.losses import Teacher
 from edgekws.train.nets import StreamingNet
@@ -64,7 +63,7 @@ class RunningPhase:
 
 @dataclass
 class Trainer:
-    """Everything one run carries from epoch to epoch."""
+    """Everything one run carries from epoch to epoch; what is `beside` the net is thrown away."""
 
     net: StreamingNet
     features: Normalizer
@@ -74,7 +73,7 @@ class Trainer:
     recipe_sha256: str
     folder: Path
     reporter: Reporter
-    distillation: Distillation | None = None
+    beside: nn.ModuleDict = field(default_factory=nn.ModuleDict)
     teacher: Teacher | None = None
     workers: int = 1
     progress: Progress = field(init=False)
@@ -130,7 +129,7 @@ class Trainer:
         self, number: int, phase: PhaseRecipe, first: int, held: Checkpoint | None
     ) -> RunningPhase:
         """Return a phase as the checkpoint left it, or new from the best weights before it."""
-        beside = (self.distillation,) if self.distillation else ()
+        beside = tuple(self.beside.values())
         optimizer = build_optimizer(self.net, phase, self.recipe.optimizer, beside=beside)
         if held is not None and held.progress.phase == number:
             restore_optimizer(optimizer, held.part("optimizer"))
@@ -162,7 +161,7 @@ class Trainer:
             self.corpus.labels,
             self.recipe,
             self.teacher,
-            self.distillation,
+            tuple(self.beside.values()),
         )
         masks = torch.Generator().manual_seed(self.recipe.seed * 100_003 + epoch)
         torch.manual_seed(self.recipe.seed * 100_003 + epoch)
@@ -225,7 +224,7 @@ class Trainer:
             "average": state_copy(self.average),
             "best": self.best,
             "optimizer": optimizer_tensors(optimizer),
-            "distillation": state_copy(self.distillation) if self.distillation else {},
+            **{name: state_copy(module) for name, module in self.beside.items()},
         }
         for part, tensors in parts.items():
             yield from ((f"{part}.{name}", tensor) for name, tensor in tensors.items())
@@ -234,8 +233,8 @@ class Trainer:
         self.net.load_state_dict(held.part("net"))
         self.average.load_state_dict(held.part("average"))
         self.best = held.part("best")
-        if self.distillation is not None:
-            self.distillation.load_state_dict(held.part("distillation"))
+        for name, module in self.beside.items():
+            module.load_state_dict(held.part(name))
         own = self.progress
         self.progress = msgspec.structs.replace(
             held.progress,

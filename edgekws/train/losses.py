@@ -3,7 +3,7 @@
 `batch_loss` puts it together. A teacher is whatever gives a loss for what was heard, and its share.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, assert_never
 
@@ -23,7 +23,7 @@ class Heard:
     logits: Tensor  # (batch, rows, labels) float32
 
 
-Foretelling = Callable[[Tensor, Tensor], Tensor]  # of embeddings and clips, to a scalar
+Foretelling = Callable[[Tensor, Tensor], Tensor]  # of embeddings and clips, to a scalar cost
 
 
 class Teacher(Protocol):
@@ -43,16 +43,16 @@ def batch_loss(
     commands: Tensor,
     *,
     teacher: Teacher | None,
-    foretelling: Foretelling | None,
+    foretellings: Sequence[Foretelling],
 ) -> Tensor:
     """Return the loss of a batch; `commands` says of every label whether it is a command.
 
-    A teacher takes its share of it; what the foretelling of an embedding costs comes on top.
+    A teacher takes its share of it; what foretelling from the embeddings costs comes on top.
     """
     loss = label_loss(heard.logits, heard.classes, settings, commands=commands)
     if teacher is not None:
         loss = (1.0 - teacher.weight) * loss + teacher.weight * teacher.loss(heard)
-    if foretelling is not None:
+    for foretelling in foretellings:
         loss = loss + foretelling(heard.embeddings, heard.clips)
     return loss
 

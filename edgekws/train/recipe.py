@@ -14,6 +14,7 @@ from edgekws.train.recipe_data import AugmentRecipe, DataRecipe, SynthesisRecipe
 from edgekws.train.recipe_training import (
     DistillationRecipe,
     Initialization,
+    MultitaskRecipe,
     OptimizerRecipe,
     PhaseRecipe,
 )
@@ -57,6 +58,7 @@ class Recipe(Spec, frozen=True):
     augment: AugmentRecipe = AugmentRecipe()
     optimizer: OptimizerRecipe = OptimizerRecipe()
     distillation: DistillationRecipe | None = None
+    multitask: MultitaskRecipe = MultitaskRecipe()
     stream: StreamRecipe = StreamRecipe()
     sources: tuple[SourceRecipe, ...] = ()
 
@@ -71,6 +73,12 @@ class Recipe(Spec, frozen=True):
             raise ValueError("labels: each command once")
         if any(not label or label.startswith(("_", ".")) for label in self.labels):
             raise ValueError("labels: names that start with _ or . are not for commands")
+        one = self.labels and len(self.data.languages_of(self.labels)) < 2
+        if one and self.multitask.language_weight > 0:
+            raise ValueError(
+                "multitask.language_weight: all labels are of one language; name the others' in "
+                "[data.languages]"
+            )
         if self.net is not None and self.net.n_features != MFCC_40.n_mfcc:
             raise ValueError(f"net.n_features: the front end gives {MFCC_40.n_mfcc}")
         aware = any(phase.quantization_aware for phase in self.phases)

@@ -1,5 +1,6 @@
 """The part of a recipe that is about recordings: classes, splits, and what examples go through."""
 
+from collections.abc import Iterable
 from typing import Annotated, Literal
 
 from msgspec import Meta, field
@@ -33,6 +34,10 @@ class DataRecipe(Spec, frozen=True):
     def language_of(self, label: str) -> str:
         """Return the language of a command."""
         return self.languages.get(label, self.language)
+
+    def languages_of(self, labels: Iterable[str]) -> tuple[str, ...]:
+        """Return the languages of commands, each once, in their order."""
+        return tuple(dict.fromkeys(map(self.language_of, labels)))
 
 
 class SynthesisRecipe(Spec, frozen=True):

@@ -73,6 +73,13 @@ class OptimizerRecipe(Spec, frozen=True):
     """Epochs without a better validation loss before a phase ends; 0 never stops early."""
 
 
+class MultitaskRecipe(Spec, frozen=True):
+    """What the net learns to tell besides the label, to be a better backbone; no score is of it."""
+
+    language_weight: Annotated[float, Meta(ge=0)] = 0.0
+    """Weight of telling the language of a command, over that of the labels; 0 leaves it out."""
+
+
 class DistillationRecipe(Spec, frozen=True):
     """What the net learns from besides the labels: a net with the same labels, an embedding."""
 

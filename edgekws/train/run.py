@@ -17,6 +17,7 @@ from safetensors.torch import load, save
 from edgekws.bundle.manifest import Source as RunSource
 from edgekws.bundle.manifest import StreamMetrics
 from edgekws.errors import RunError
+from edgekws.runtime.figures import LanguageFigures
 from edgekws.specs import FeatureSpec, ModelSpec, Spec, TriggerSpec
 from edgekws.train.nets import NetConfig, StreamingNet, build_net
 
@@ -24,6 +25,7 @@ __all__ = [
     "RUN_FILE",
     "WEIGHTS_FILE",
     "LabelFigures",
+    "LanguageFigures",
     "Report",
     "Run",
     "RunSource",
@@ -66,6 +68,8 @@ class Report(Spec, frozen=True):
     labels: tuple[str, ...]
     per_label: dict[str, LabelFigures]
     confusion: tuple[tuple[int, ...], ...]
+    per_language: dict[str, LanguageFigures] = msgspec.field(default_factory=dict)
+    """Of the commands of each language, where there are several; runs from before have none."""
 
     def __post_init__(self) -> None:
         if set(self.per_label) != set(self.labels):

@@ -1,6 +1,7 @@
 """One step of training: a batch is heard, its loss sends gradients back, the weights move."""
 
 import math
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 
@@ -32,7 +33,7 @@ class Step:
     labels: tuple[str, ...]
     recipe: Recipe
     teacher: Teacher | None = None
-    foretelling: Foretelling | None = None
+    foretellings: Sequence[Foretelling] = ()
     commands: Tensor = field(init=False)  # (labels,) bool
 
     def __post_init__(self) -> None:
@@ -50,7 +51,7 @@ class Step:
         with computing_as(self.net, phase):
             heard = self._hear(examples, masks)
             loss = batch_loss(
-                heard, settings, self.commands, teacher=self.teacher, foretelling=self.foretelling
+                heard, settings, self.commands, teacher=self.teacher, foretellings=self.foretellings
             )
             optimizer.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]

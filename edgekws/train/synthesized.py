@@ -35,7 +35,7 @@ def _speak(
 ) -> Iterator[Clip]:
     """Give the takes of one [[synthesis]], language by language."""
     synthesizer = open_synthesizer(part.engine, voices=part.voices)
-    for language in dict.fromkeys(map(recipe.data.language_of, commands)):
+    for language in recipe.data.languages_of(commands):
         labels = [label for label in commands if recipe.data.language_of(label) == language]
         texts = [label.replace("_", " ") for label in labels]
         spoken = synthesize_words(

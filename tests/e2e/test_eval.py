@@ -40,7 +40,9 @@ def test_clips_are_counted_by_folder(bundle: Path, tmp_path: Path) -> None:
     done = edgekws("eval", "--bundle", bundle, "--data", tmp_path)
     assert done.code == 0, done.stderr
     (report,) = done.lines
-    assert list(report) == ["accuracy", "macro_f1", "per_label", "confusion", "clips"]
+    figures = ["accuracy", "macro_f1", "per_label", "confusion", "clips", "per_language"]
+    assert list(report) == figures
+    assert report["per_language"] == {}
     assert report["clips"] == 3 + 3 + 1 + 1 + 3
     assert report["accuracy"] == pytest.approx(10 / 11)
     assert report["confusion"]["no"]["yes"] == 1

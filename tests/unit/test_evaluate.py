@@ -18,6 +18,8 @@ from edgekws.runtime.figures import clip_report
 from edgekws.specs import SILENCE
 from tests.fakes import LABELS, RATE, LoudnessEngine, bursts, small_model, trigger_spec
 
+SPOKEN = {"ja": "de", "nein": "de", "oui": "fr", "non": "fr"}
+
 
 def found(label: str, seconds: float) -> Detection:
     return Detection(1, label, 0.9, round(seconds * RATE), seconds)
@@ -117,6 +119,24 @@ def test_clip_figures_agree_with_figures_worked_out_by_hand() -> None:
     assert (report.per_label["c"].f1, report.per_label["d"].clips) == (0.0, 0)
     assert report.macro_f1 == pytest.approx((2 / 3 + 2 / 5 + 0) / 3)  # d is in neither
     assert report.confusion["a"] == {"a": 2, "b": 1, "c": 0, "d": 0}
+
+
+def test_languages_have_the_mean_recall_of_their_commands() -> None:
+    truths = ["ja"] * 4 + ["nein"] + ["oui"] * 2 + ["_unknown_"]
+    answers = ["ja", "ja", "ja", "nein", "nein", "oui", "ja", "oui"]
+    labels = ("_unknown_", "ja", "nein", "oui", "non")
+    report = clip_report(truths, answers, labels, language_of=lambda label: SPOKEN[label])
+    german, french = report.per_language["de"], report.per_language["fr"]
+    assert (german.labels, german.clips) == (("ja", "nein"), 5)
+    assert german.recall == pytest.approx((3 / 4 + 1) / 2)
+    assert (french.labels, french.clips) == (("oui",), 2)  # nobody said non: it counts for nothing
+    assert french.recall == pytest.approx(1 / 2)
+
+
+def test_one_language_is_not_told_apart() -> None:
+    report = clip_report(["ja"], ["ja"], ("ja", "oui"), language_of=lambda label: SPOKEN[label])
+    assert report.per_language == {}
+    assert clip_report(["ja", "oui"], ["ja", "ja"], ("ja", "oui")).per_language == {}
 
 
 def test_clip_figures_of_nothing_are_zero() -> None:

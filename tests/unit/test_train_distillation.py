@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from edgekws.train.checkpoint import state_copy
 from edgekws.train.distillation import Distillation
 from tests.loops import SAME, StoppedError, StopsAt, trainer
 from tests.training import recipe_of, recipe_text, tone_corpus
@@ -53,12 +54,13 @@ def teacher_of_tones(width: int) -> Distillation:
 
 def test_a_net_learns_to_foretell_its_teacher(tmp_path: Path) -> None:
     made = trainer(tmp_path, recipe_of(recipe_text(phases=((6, 0.01, 0.01),), examples=256)))
-    made.distillation = teacher_of_tones(made.net.head.in_features)
-    before = made.distillation.foretell.weight.clone()
+    made.beside["distillation"] = teacher_of_tones(made.net.head.in_features)
+    before = state_copy(made.beside)
     made.run()
     first, *_, last = log_lines(tmp_path)
     assert last < 0.7 * first
-    assert not torch.equal(made.distillation.foretell.weight, before)
+    for name, tensor in made.beside.state_dict().items():
+        assert not torch.equal(tensor, before[name]), name
 
 
 def log_lines(folder: Path) -> list[float]:
@@ -69,14 +71,14 @@ def log_lines(folder: Path) -> list[float]:
 def test_an_interrupted_distillation_goes_on_as_never_stopped(tmp_path: Path) -> None:
     recipe = recipe_of(recipe_text(phases=HEAD_FIRST))
     whole = trainer(tmp_path / "whole", recipe)
-    whole.distillation = teacher_of_tones(whole.net.head.in_features)
+    whole.beside["distillation"] = teacher_of_tones(whole.net.head.in_features)
     wanted = whole.run()
     stopped = trainer(tmp_path / "parts", recipe, reporter=StopsAt(epoch=2, batch=None))
-    stopped.distillation = teacher_of_tones(whole.net.head.in_features)
+    stopped.beside["distillation"] = teacher_of_tones(whole.net.head.in_features)
     with pytest.raises(StoppedError):
         stopped.run()
     resumed = trainer(tmp_path / "parts", recipe)
-    resumed.distillation = teacher_of_tones(whole.net.head.in_features)
+    resumed.beside["distillation"] = teacher_of_tones(whole.net.head.in_features)
     found = resumed.run()
     for name, tensor in wanted.state_dict().items():
         assert torch.allclose(found.state_dict()[name].double(), tensor.double(), atol=SAME), name

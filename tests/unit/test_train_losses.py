@@ -125,22 +125,27 @@ def test_a_teacher_takes_its_share_of_the_loss(
     logits: Tensor, classes: Tensor, weight: float
 ) -> None:
     heard, chosen = heard_of(logits, classes), settings("cross-entropy")
-    alone = float(batch_loss(heard, chosen, COMMANDS, teacher=None, foretelling=None))
+    alone = float(batch_loss(heard, chosen, COMMANDS, teacher=None, foretellings=()))
     teacher = SaysTwo(weight)
-    taught = float(batch_loss(heard, chosen, COMMANDS, teacher=teacher, foretelling=None))
+    taught = float(batch_loss(heard, chosen, COMMANDS, teacher=teacher, foretellings=()))
     assert alone == pytest.approx(of(chosen, logits, classes))
     assert taught == pytest.approx((1 - weight) * alone + weight * 2.0)
 
 
-def test_what_foretelling_costs_comes_on_top(logits: Tensor, classes: Tensor) -> None:
+def test_what_every_foretelling_costs_comes_on_top(logits: Tensor, classes: Tensor) -> None:
     heard, chosen = heard_of(logits, classes), settings("cross-entropy")
 
     def foretelling(embeddings: Tensor, clips: Tensor) -> Tensor:
         return embeddings.sum() + clips.sum()
 
-    both = batch_loss(heard, chosen, COMMANDS, teacher=SaysTwo(0.5), foretelling=foretelling)
+    def once(embeddings: Tensor, clips: Tensor) -> Tensor:
+        return torch.tensor(1.0)
+
+    both = batch_loss(
+        heard, chosen, COMMANDS, teacher=SaysTwo(0.5), foretellings=(foretelling, once)
+    )
     alone = of(chosen, logits, classes)
-    assert float(both) == pytest.approx(0.5 * alone + 1.0 + BATCH * 3 * 2 + BATCH * 4)
+    assert float(both) == pytest.approx(0.5 * alone + 1.0 + BATCH * 3 * 2 + BATCH * 4 + 1.0)
 
 
 def heard_of(logits: Tensor, classes: Tensor) -> Heard:
