@@ -9,8 +9,8 @@ import pytest
 import soundfile
 
 from edgekws.events import Pcm
+from edgekws.runtime.tree import BACKGROUND
 from edgekws.specs import UNKNOWN
-from edgekws.train.dataset import BACKGROUND
 from tests.speech import Clip, Speech, write_folder, write_wav
 from tests.training import RATE, adapt, export, recipe_text, write_recipe
 

@@ -1,6 +1,7 @@
 """Audio files of any format, rate and channel count as int16 mono at one rate."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
 from typing import Any, Final
@@ -16,6 +17,33 @@ from edgekws.events import Floats, Pcm
 _PORTION: Final = 65_536  # frames decoded at a time, so that long files cost little memory
 _RATES: Final = range(1_000, 768_001)  # Hz; a header outside of this is damaged
 _PADDING: Final = 4 * 1_152  # frames an MP3 header may count beyond what the decoder gives
+
+
+@dataclass(frozen=True, slots=True)
+class AudioFormat:
+    """How a file holds its audio: rate in Hz, channels, encoding such as `WAV PCM_16`."""
+
+    sample_rate: int
+    channels: int
+    encoding: str
+
+
+def read_format(path: Path) -> AudioFormat:
+    """Return the format that a file's header states.
+
+    Raises:
+        DataError: the file is not audio that can be decoded.
+        MissingExtraError: soundfile is not installed.
+    """
+    soundfile = load_extra("soundfile", extra="audio", purpose=f"reading {path}")
+    try:
+        with path.open("rb", buffering=0) as file, _open(soundfile, file) as sound:
+            encoding = f"{sound.format} {sound.subtype}"
+            return AudioFormat(sound.samplerate, sound.channels, encoding)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
+    except soundfile.LibsndfileError as error:
+        raise _undecodable(path, error.error_string) from error
 
 
 def read_audio(path: Path, *, sample_rate: int) -> Pcm:
@@ -69,18 +97,19 @@ def _decode(path: Path, file: FileIO, *, sample_rate: int) -> Pcm:
     soundfile = load_extra("soundfile", extra="audio", purpose=f"reading {path}")
     file.seek(0)
     try:
-        # The descriptor, not the path: soundfile would trust an extension such as .raw.
-        with soundfile.SoundFile(file.fileno(), closefd=False) as sound:
+        with _open(soundfile, file) as sound:
             if sound.samplerate not in _RATES:
                 raise DataError(f"{path}: claims {sound.samplerate} Hz; export it again")
             converter = Converter(sound.samplerate, sample_rate, purpose=f"resampling {path}")
             parts = [converter.push(frames) for frames in _portions(path, sound)]
             return np.concatenate((*parts, converter.flush()))
     except soundfile.LibsndfileError as error:
-        raise DataError(
-            f"{path}: is not audio that can be decoded ({error.error_string.rstrip('.')});"
-            " copy it again or convert it to WAV or FLAC"
-        ) from error
+        raise _undecodable(path, error.error_string) from error
+
+
+def _open(soundfile: Any, file: FileIO) -> Any:
+    """Open by the descriptor, not the path: soundfile would trust an extension such as .raw."""
+    return soundfile.SoundFile(file.fileno(), closefd=False)
 
 
 def _portions(path: Path, sound: Any) -> Iterator[Floats]:
@@ -97,6 +126,13 @@ def _portions(path: Path, sound: Any) -> Iterator[Floats]:
         start += len(frames)
     if start + _PADDING < sound.frames:
         raise _truncated(path, claimed=sound.frames, held=start, unit="samples")
+
+
+def _undecodable(path: Path, why: str) -> DataError:
+    return DataError(
+        f"{path}: is not audio that can be decoded ({why.rstrip('.')});"
+        " copy it again or convert it to WAV or FLAC"
+    )
 
 
 def _truncated(path: Path, *, claimed: int, held: int, unit: str) -> DataError:

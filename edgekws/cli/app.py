@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Final, NoReturn
 
 from edgekws import __version__
-from edgekws.cli import bundle, cloud, data, device
+from edgekws.cli import bundle, checking, cloud, data, device
 from edgekws.errors import EXIT_INTERRUPTED, EdgekwsError, UsageError
 
 EXIT_UNFORESEEN: Final = 1
@@ -60,6 +60,7 @@ def build_parser() -> argparse.ArgumentParser:
     bundle.add_parser(subparsers)
     cloud.add_parsers(subparsers)
     data.add_parsers(subparsers)
+    checking.add_parser(subparsers)
     for command in subparsers.choices.values():
         command.add_argument("--verbose", action="store_true", help="say more on stderr")
     return parser

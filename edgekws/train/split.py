@@ -13,11 +13,15 @@ _Key = TypeVar("_Key", str, Path)
 
 
 class Recording(NamedTuple):
-    """One file of a corpus: where it lies, the class it is for, the folder it came from."""
+    """One file of a corpus: where it lies, the class it is for, the folder it came from.
+
+    `split` is given where the set is split by folders already.
+    """
 
     path: Path
     label: str
     group: str
+    split: SplitName | None = None
 
 
 def speaker_of(path: Path) -> str | None:
@@ -45,8 +49,12 @@ def split_commands(
 
     Tried in turn until every label has recordings in training and in validation: speakers by the
     stable rule, the same share of speakers in the order of their hashes, the same share of each
-    label's clips. The last always succeeds for labels of two or more clips.
+    label's clips. The last always succeeds for labels of two or more clips. A set that is split by
+    folders stays as it is.
     """
+    given = [recording.split for recording in recordings if recording.split]
+    if recordings and len(given) == len(recordings):
+        return given, _apart(recordings, given)
     speakers = [speaker_of(recording.path) for recording in recordings]
     if all(speakers):
         named = [speaker or "" for speaker in speakers]
@@ -62,6 +70,13 @@ def split_commands(
         own = {recording.path for recording in recordings if recording.label == label}
         chosen |= _first(own, recipe, key=lambda path: path.name)
     return [_held_or_not(recording.path in chosen) for recording in recordings], False
+
+
+def _apart(recordings: Sequence[Recording], splits: Sequence[SplitName]) -> bool:
+    """Return whether every recording names its speaker, and no speaker is in two splits."""
+    pairs = {(speaker_of(r.path), split) for r, split in zip(recordings, splits, strict=True)}
+    names = [speaker for speaker, _ in pairs]
+    return None not in names and len(set(names)) == len(names)
 
 
 def _first(keys: Iterable[_Key], recipe: DataRecipe, *, key: Callable[[_Key], str]) -> set[_Key]:

@@ -311,9 +311,21 @@ def no_label_folder(data: Path) -> None:
     shutil.rmtree(data / "on")
 
 
+def same_twice(data: Path) -> None:
+    shutil.copytree(data / "yes", data / "ja")
+    shutil.rmtree(data / "on")
+    (data / "ja").rename(data / "on")
+
+
+def nearly_reserved(data: Path) -> None:
+    (data / UNKNOWN).rename(data / "unknown")
+
+
 @pytest.mark.parametrize(
     ("damage", "words"),
     [
+        (same_twice, "labels 'on' and 'yes' hold the same recordings (12 of 12)"),
+        (nearly_reserved, "'unknown' is spelled like the reserved '_unknown_'"),
         (no_folder, "no such folder"),
         (empty_folder, "holds no label folders"),
         (a_file, "no such folder"),

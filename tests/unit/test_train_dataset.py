@@ -8,11 +8,12 @@ import soundfile
 
 from edgekws.errors import DataError
 from edgekws.events import Pcm
+from edgekws.runtime.tree import BACKGROUND
 from edgekws.specs import SILENCE, UNKNOWN
-from edgekws.train.dataset import BACKGROUND, Corpus, Folders, list_audio, load_corpus
+from edgekws.train.dataset import Corpus, Folders, list_audio, load_corpus
 from edgekws.train.gather import gather
 from edgekws.train.recipe_data import DataRecipe
-from tests.speech import write_wav
+from tests.speech import Speech, write_folder, write_wav
 from tests.training import RATE, quiet, recipe_of, recipe_text
 
 SHIFTED = {"rate": 0.02, "level": 0.05}
@@ -163,8 +164,82 @@ def test_files_that_are_not_audio_by_their_name_are_left_out(tmp_path: Path) -> 
 
 
 def test_noise_is_made_where_none_is_given_and_it_is_said(tmp_path: Path) -> None:
-    make_tree(tmp_path, {"on": ["a", "b"], UNKNOWN: ["c"]})
+    make_tree(tmp_path, {"on": ["a", "b"]})
+    write_wav(tmp_path / UNKNOWN / "c.wav", beep(seconds=0.5))
     reporter = quiet()
     corpus = gather(Folders(tmp_path), recipe_of(recipe_text()), reporter, sample_rate=RATE)
     assert {clip.split for clip in corpus.noise} == {"training", "validation"}
     assert "making noise" in reporter.out.getvalue()  # type: ignore[attr-defined]
+
+
+def told(data: Path) -> str:
+    """Return what gathering a corpus says."""
+    reporter = quiet()
+    gather(Folders(data), recipe_of(recipe_text()), reporter, sample_rate=RATE)
+    said: str = reporter.out.getvalue()  # type: ignore[attr-defined]
+    return said
+
+
+def test_three_recordings_are_enough_and_it_is_said_what_they_mean(
+    tmp_path: Path, speech: Speech
+) -> None:
+    words = speech.words(["yes", "stop", "left"], clips=12)
+    words["yes"], words[UNKNOWN] = words["yes"][:3], words.pop("left")
+    said = told(write_folder(tmp_path, words))
+    assert "label 'yes': 3 recordings, " in said
+    assert "expect misses by other voices" in said
+    assert "label 'stop'" not in said
+
+
+def test_recordings_without_speech_are_named(tmp_path: Path, speech: Speech) -> None:
+    words = speech.words(["yes", "stop", "left"], clips=10)
+    words[UNKNOWN] = words.pop("left")
+    data = write_folder(tmp_path, words)
+    write_wav(data / "yes" / "hum_nohash_0.wav", beep())
+    write_wav(data / "yes" / "mute_nohash_0.wav", np.zeros(RATE, np.int16))
+    assert "2 of 12 recordings hold no speech" in (said := told(data))
+    assert "yes/hum_nohash_0.wav" in said
+    assert "yes/mute_nohash_0.wav" in said
+
+
+def test_labels_that_share_a_few_recordings_are_warned_of(tmp_path: Path, speech: Speech) -> None:
+    words = speech.words(["yes", "stop", "left"], clips=10)
+    words["stop"] = [*words["stop"], words["yes"][0]]
+    words[UNKNOWN] = words.pop("left")
+    data = write_folder(tmp_path, words)
+    assert "labels 'stop' and 'yes' hold the same recordings (1 of 10)" in told(data)
+
+
+def test_a_set_that_is_split_by_folders_stays_split(tmp_path: Path) -> None:
+    tree = {
+        "train/on": ["s1_nohash_0", "s2_nohash_0"],
+        "val/on": ["s3_nohash_0"],
+        "test/on": ["s4_nohash_0"],
+        f"train/{UNKNOWN}": ["s1_nohash_0"],
+        f"val/{BACKGROUND}": ["room"],
+    }
+    corpus = corpus_of(make_tree(tmp_path, tree))
+    assert corpus.labels == (SILENCE, UNKNOWN, "on")
+    assert corpus.speaker_disjoint
+    found = {(c.path.parent.parent.name, c.split) for c in corpus.clips if c.path}
+    assert found == {("train", "training"), ("val", "validation"), ("test", "testing")}
+    assert [clip.split for clip in corpus.noise] == ["validation"]
+    make_tree(tmp_path, {"val/on": ["s1_nohash_1"]})
+    assert not corpus_of(tmp_path).speaker_disjoint
+
+
+@pytest.mark.parametrize(
+    ("tree", "said"),
+    [
+        ({"train/on": ["a", "b"], "test/on": ["c"]}, "needs training and validation"),
+        (
+            {"train/on": ["a", "b"], "train/off": ["a", "b"], "val/on": ["c"]},
+            "'off' for validation",
+        ),
+    ],
+)
+def test_a_split_that_lacks_a_part_is_refused(
+    tmp_path: Path, tree: dict[str, list[str]], said: str
+) -> None:
+    with pytest.raises(DataError, match=said):
+        corpus_of(make_tree(tmp_path, tree))
