@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from edgekws.events import Floats, Pcm
-from edgekws.export.formats import PRECISIONS, Converted, Job, convert
+from edgekws.export.formats import Converted, Job, convert
+from edgekws.export.keys import PRECISIONS
 from edgekws.export.scores import clip_steps, score_steps
 from edgekws.specs import ModelKey, ModelSpec, Precision
 from edgekws.train.nets import NetConfig
