@@ -47,20 +47,22 @@ def _over_clips(detector: "Detector", data: Path, recipe: Path | None) -> "ClipR
     from edgekws.runtime.evaluate import evaluate_clips
     from edgekws.runtime.tree import find_clips, read_clips
 
-    language_of = _languages_of(recipe) if recipe else None
+    language_of = _languages_of(detector.model.commands, recipe) if recipe else None
     found = find_clips(data)
     clips = read_clips(_progress(found), sample_rate=detector.model.features.sample_rate)
     return evaluate_clips(detector, clips, language_of=language_of)
 
 
-def _languages_of(recipe: Path) -> Callable[[str], str]:
-    """Return what tells the language of a command, by a recipe."""
+def _languages_of(commands: Sequence[str], path: Path) -> Callable[[str], str]:
+    """Return what tells the language of a command, by a recipe of the same commands."""
     from edgekws.audio.extras import load_extra
 
     load_extra("torch", extra="train", purpose="eval --languages")
-    from edgekws.train.recipe import load_recipe
+    from edgekws.train.recipe import load_recipe, require_commands
 
-    return load_recipe(recipe)[0].data.language_of
+    data = load_recipe(path)[0].data
+    require_commands("data.languages", tuple(data.languages), commands)
+    return data.language_of
 
 
 def _robustness(detector: "Detector", data: Path, places: Sequence[Path], seed: int) -> None:

@@ -1,6 +1,7 @@
 """A recipe: everything a training run decides, read from one TOML file."""
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -8,6 +9,7 @@ import msgspec
 from msgspec import Meta
 from msgspec.structs import replace
 
+from edgekws.errors import ConfigError
 from edgekws.specs import MFCC_40, Spec
 from edgekws.train.nets import NetConfig
 from edgekws.train.recipe_data import AugmentRecipe, DataRecipe, SynthesisRecipe
@@ -92,6 +94,14 @@ def load_recipe(path: Path) -> tuple[Recipe, str]:
         path, Recipe, what="the recipe", advice="models/recipes/ holds examples"
     )
     return recipe, hashlib.sha256(text).hexdigest()
+
+
+def require_commands(key: str, named: Sequence[str], commands: Sequence[str]) -> None:
+    """Raise ConfigError for the first label named under a key that is no command."""
+    if strange := [label for label in named if label not in commands]:
+        raise ConfigError(
+            f"recipe: {key}: {strange[0]!r} is no command; there is {', '.join(commands)}"
+        )
 
 
 def plan_digest(recipe: Recipe) -> str:

@@ -3,10 +3,9 @@
 from collections.abc import Iterator, Sequence
 from itertools import cycle
 
-from edgekws.errors import ConfigError
 from edgekws.train.dataset import Clip
 from edgekws.train.progress import Reporter
-from edgekws.train.recipe import Recipe
+from edgekws.train.recipe import Recipe, require_commands
 from edgekws.train.recipe_data import SynthesisRecipe
 from edgekws.train.synth import open_synthesizer, synthesize_words
 
@@ -18,10 +17,10 @@ def speak_commands(commands: Sequence[str], recipe: Recipe, reporter: Reporter) 
     real recordings, which they cannot crowd out. Raises ConfigError for what is no command,
     DataError for a language without a voice, MissingExtraError for an engine that is not there.
     """
-    _require_commands("data.languages", tuple(recipe.data.languages), commands)
+    require_commands("data.languages", tuple(recipe.data.languages), commands)
     clips: list[Clip] = []
     for number, part in enumerate(recipe.synthesis):
-        _require_commands("synthesis.labels", part.labels, commands)
+        require_commands("synthesis.labels", part.labels, commands)
         labels = part.labels or commands
         reporter.say(f"{part.engine} speaks {part.takes} takes of each of {len(labels)} command(s)")
         for done, clip in enumerate(_speak(part, labels, recipe, number), 1):
@@ -43,10 +42,3 @@ def _speak(
         )
         for (_speaker, pcm), label in zip(spoken, cycle(labels), strict=False):
             yield Clip(pcm, label, f"{label} synthesized", "training")
-
-
-def _require_commands(key: str, named: Sequence[str], commands: Sequence[str]) -> None:
-    if strange := [label for label in named if label not in commands]:
-        raise ConfigError(
-            f"recipe: {key}: {strange[0]!r} is no command; there is {', '.join(commands)}"
-        )

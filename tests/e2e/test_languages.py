@@ -102,6 +102,13 @@ def by_language(bundle: Path, data: Path, recipe: Path) -> dict[str, Any]:
     return report
 
 
+def test_a_recipe_of_other_commands_is_refused(bundle: Path, data: Path, tmp_path: Path) -> None:
+    other = write_recipe(tmp_path / "other.toml", recipe_text(extra="[data.languages]\nja = 'de'"))
+    done = edgekws("eval", "--bundle", bundle, "--data", data, "--languages", other)
+    assert done.code == 3
+    assert "data.languages: 'ja' is no command" in done.error
+
+
 def test_languages_of_a_stream_are_refused(bundle: Path, data: Path, recipe: Path) -> None:
     room = data / BACKGROUND / "room0.wav"
     done = edgekws(

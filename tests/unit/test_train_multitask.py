@@ -13,6 +13,7 @@ from edgekws.train.recipe import Recipe, load_recipe
 from tests.loops import SAME, StoppedError, StopsAt, net, trainer
 from tests.runs import LABELS, SMALL_NET, trained
 from tests.training import recipe_of, recipe_text, tone_corpus, write_recipe
+from tests.unit.test_train_distillation import teacher_of_tones
 
 WIDTH: Final = 6
 CLOSE: Final = 1e-6  # a mean over a few float32 values
@@ -71,13 +72,16 @@ def test_an_embedding_comes_to_tell_the_language(tmp_path: Path) -> None:
     assert not any("language" in name or "foretell" in name for name in best.state_dict())
 
 
-def test_an_interrupted_training_goes_on_as_never_stopped(tmp_path: Path) -> None:
+def test_an_interrupted_training_goes_on_as_never_stopped_whatever_is_beside(
+    tmp_path: Path,
+) -> None:
     chosen, corpus = two_languages(epochs=3), tone_corpus()
 
     def run(folder: Path, stop: StopsAt | None = None) -> tuple[torch.Tensor, ...]:
         torch.manual_seed(7)
         made = trainer(folder, chosen, corpus=corpus, reporter=stop)
         made.beside["language"] = build_language_head(chosen, made.net, corpus)
+        made.beside["distillation"] = teacher_of_tones(made.net.head.in_features)
         return (*made.run().state_dict().values(), *made.beside.state_dict().values())
 
     wanted = run(tmp_path / "whole")
