@@ -157,7 +157,8 @@ def _net(
     frontend = TorchFrontend(spec)
     if base is not None:
         mean, scale = torch.tensor(base.run.mean), torch.tensor(base.run.scale)
-        return new_head(base, corpus.labels), Normalizer(frontend, mean, scale)
+        net = new_head(base, corpus.labels, window_seconds=recipe.window_seconds)
+        return net, Normalizer(frontend, mean, scale)
     assert recipe.net is not None  # the recipe has one or the other
     net = build_net(recipe.net, len(corpus.labels))
     initialize(net, recipe.initialization)

@@ -18,6 +18,7 @@ from edgekws.train import augment
 from edgekws.train.dataset import Clip, Corpus
 from edgekws.train.interrupts import interrupts_kept_back
 from edgekws.train.recipe import Recipe
+from edgekws.train.talk import join
 
 ONE_LABEL_SECONDS = 1.5  # a clip longer than this is continuous speech: any part of it will do
 
@@ -52,6 +53,7 @@ class ExampleStream(IterableDataset[Examples]):
         self.corpus, self.recipe, self.window, self.epoch = corpus, recipe, window, epoch
         self.clips = corpus.of("training")
         self.noise = corpus.noise_of("training")
+        self.others = [clip for clip in self.clips if clip.label == UNKNOWN]
         self.weights = class_weights(self.clips, recipe)
         self.classes = {label: i for i, label in enumerate(corpus.labels)}
 
@@ -71,21 +73,29 @@ class ExampleStream(IterableDataset[Examples]):
         lead = int(rng.choice(self.recipe.augment.lead_frames))
         silent = rng.random(size) < self.recipe.data.silence_fraction
         picks = rng.choice(len(self.clips), size=size, p=self.weights)
+        joined = rng.random(size) < self.recipe.augment.joined_probability
         rows, classes = [], []
-        for pick, is_silent in zip(picks, silent, strict=True):
-            clip = None if is_silent else self.clips[pick]
-            rows.append(self._example(clip, lead, rng))
+        for index, pick in enumerate(picks):
+            clip = None if silent[index] else self.clips[pick]
+            joined[index] &= clip is not None and clip.label == UNKNOWN
+            rows.append(self._example(clip, lead, rng, joined=bool(joined[index])))
             classes.append(self.classes[clip.label if clip else SILENCE])
-        clips = np.where(silent, -1, picks)
+        clips = np.where(silent | joined, -1, picks)
         return Examples(
             torch.from_numpy(np.stack(rows)), torch.tensor(classes), torch.from_numpy(clips)
         )
 
-    def _example(self, clip: Clip | None, lead_frames: int, rng: Generator) -> Floats:
+    def _example(
+        self, clip: Clip | None, lead_frames: int, rng: Generator, *, joined: bool
+    ) -> Floats:
         length = self.window.samples(lead_frames)
         if clip is None:
             return augment.to_scale(self._silence(length, rng))
-        audio, power = self._speech(clip, length, lead_frames, rng)
+        audio = self._talk(length, rng) if joined else self._speech(clip, length, rng)
+        power = float(np.mean(audio[-self.window.samples(0) :] ** 2))
+        if lead_frames and not joined and rng.random() < self.recipe.augment.context_probability:
+            self._add_context(audio, rng)
+        audio = self._reverberated(audio, rng)
         if rng.random() < self.recipe.augment.noise_probability:
             snr = rng.uniform(*self.recipe.augment.snr_db)
             noise = augment.noise_segment(self.noise, length, rng)
@@ -98,32 +108,46 @@ class ExampleStream(IterableDataset[Examples]):
             noise = noise + augment.noise_segment(self.noise, length, rng) * _gain(rng, -20, 0)
         return noise * _gain(rng, -50.0, 6.0)
 
-    def _speech(
-        self, clip: Clip, length: int, lead_frames: int, rng: Generator
-    ) -> tuple[Floats, float]:
-        """Return a clip laid at the end of (length,) samples, and its power."""
-        recipe = self.recipe.augment
-        pcm = self._varied(clip, rng)
-        body = self.window.samples(0)
+    def _speech(self, clip: Clip, length: int, rng: Generator) -> Floats:
+        """Return a clip laid at the end of (length,) samples; any part of continuous speech."""
+        pcm, body = self._varied(clip, rng), self.window.samples(0)
         if clip.label == UNKNOWN and len(pcm) > ONE_LABEL_SECONDS * self.window.spec.sample_rate:
             start = int(rng.integers(0, max(1, len(pcm) - length)))
-            audio = augment.place(pcm, length, -start)
-        else:
-            slack = len(pcm) - body
-            start = augment.focus(pcm, body) if slack > body // 8 else slack // 2
-            shift = int(rng.integers(-recipe.shift_samples, recipe.shift_samples + 1))
-            audio = augment.place(pcm, length, length - body - start + shift)
-        power = float(np.mean(audio[-body:] ** 2))
-        if lead_frames and rng.random() < 0.5:
-            other = self.clips[rng.integers(len(self.clips))].pcm
-            before = length - body - recipe.shift_samples
-            if before > 0:
-                audio[:before] += augment.place(other[-before:], before, 0) * _gain(rng, -12, 6)
-        if rng.random() < recipe.reverb_probability:
-            seconds = rng.uniform(*recipe.reverb_seconds)
-            rate = self.window.spec.sample_rate
-            audio = augment.reverberate(audio, seconds, rng, sample_rate=rate)
-        return audio, power
+            return augment.place(pcm, length, -start)
+        slack = len(pcm) - body
+        start = augment.focus(pcm, body) if slack > body // 8 else slack // 2
+        most = self.recipe.augment.shift_samples
+        shift = int(rng.integers(-most, most + 1))
+        return augment.place(pcm, length, length - body - start + shift)
+
+    def _talk(self, length: int, rng: Generator) -> Floats:
+        """Return other words joined to (length,) samples of talk."""
+
+        def draw() -> Pcm:
+            pcm = self._varied(self.others[rng.integers(len(self.others))], rng)
+            most = int(ONE_LABEL_SECONDS * self.window.spec.sample_rate)
+            start = int(rng.integers(0, max(1, len(pcm) - most)))
+            return pcm[start : start + most]
+
+        return join(draw, length, rng, sample_rate=self.window.spec.sample_rate)
+
+    def _add_context(self, audio: Floats, rng: Generator) -> None:
+        """Lay other recordings, of commands too, into what lies before the window."""
+        before = len(audio) - self.window.samples(0) - self.recipe.augment.shift_samples
+        if before > 0:
+            audio[:before] += join(
+                lambda: self.clips[rng.integers(len(self.clips))].pcm[-before:],
+                before,
+                rng,
+                sample_rate=self.window.spec.sample_rate,
+            )
+
+    def _reverberated(self, audio: Floats, rng: Generator) -> Floats:
+        recipe, rate = self.recipe.augment, self.window.spec.sample_rate
+        if rng.random() >= recipe.reverb_probability:
+            return audio
+        seconds = rng.uniform(*recipe.reverb_seconds)
+        return augment.reverberate(audio, seconds, rng, sample_rate=rate)
 
     def _varied(self, clip: Clip, rng: Generator) -> Pcm:
         if rng.random() >= self.recipe.augment.speed_probability:

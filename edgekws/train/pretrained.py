@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import Final
 
 import torch
+from msgspec.structs import replace
 
 from edgekws.errors import ConfigError
-from edgekws.train.nets import StreamingNet, build_net
+from edgekws.train.nets import NetConfig, StreamingNet, TcnConfig, build_net
 from edgekws.train.run import RUN_FILE, Run, load_net, load_run
 
 SHIPPED: Final = Path(__file__).resolve().parents[2] / "models"
@@ -39,9 +40,13 @@ def load_base(name: str) -> Base:
 
 
 @torch.no_grad()
-def new_head(base: Base, labels: tuple[str, ...]) -> StreamingNet:
-    """Return the base's net for other labels; labels that it knows keep their weights."""
-    net = build_net(base.run.net, len(labels))
+def new_head(base: Base, labels: tuple[str, ...], *, window_seconds: float = 0.0) -> StreamingNet:
+    """Return the base's net for other labels; labels that it knows keep their weights.
+
+    With `window_seconds` it pools over so long, in place of what the base did; ConfigError for a
+    base that does not pool over time.
+    """
+    net = build_net(_windowed(base, window_seconds), len(labels))
     backbone = {k: v for k, v in base.net.state_dict().items() if not k.startswith("head.")}
     net.load_state_dict(backbone, strict=False)
     for row, label in enumerate(labels):
@@ -50,3 +55,17 @@ def new_head(base: Base, labels: tuple[str, ...]) -> StreamingNet:
             net.head.weight[row] = base.net.head.weight[known]
             net.head.bias[row] = base.net.head.bias[known]
     return net
+
+
+def _windowed(base: Base, seconds: float) -> NetConfig:
+    config = base.run.net
+    if not seconds:
+        return config
+    if not isinstance(config, TcnConfig):
+        raise ConfigError(
+            f"window_seconds: base {base.run.name!r} is no tcn and pools over no time; leave it out"
+        )
+    spec = base.run.features
+    frames = seconds * spec.sample_rate / spec.hop
+    rows = max(2, round(frames / config.frames_per_score))
+    return replace(config, pool_rows=rows)

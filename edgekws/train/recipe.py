@@ -50,6 +50,8 @@ class Recipe(Spec, frozen=True):
     phases: tuple[PhaseRecipe, ...]
     base: str = ""
     net: NetConfig | None = None
+    window_seconds: Annotated[float, Meta(ge=0, le=5)] = 0.0
+    """Time that a `base` of kind tcn pools over; 0 is as it did."""
     initialization: Initialization = "default"
     """How the first weights of a `net` are drawn."""
     labels: tuple[str, ...] = ()
@@ -69,6 +71,8 @@ class Recipe(Spec, frozen=True):
             raise ValueError("give either base (adapt it) or net (start from scratch)")
         if self.base and self.initialization != "default":
             raise ValueError("initialization: a base has its weights; only a net draws them")
+        if self.window_seconds and not self.base:
+            raise ValueError("window_seconds: is of a base; a net has its own sizes")
         if not self.phases:
             raise ValueError("give at least one [[phases]]")
         if len(set(self.labels)) < len(self.labels):

@@ -61,8 +61,12 @@ class AugmentRecipe(Spec, frozen=True):
 
     shift_samples: Count = 1600
     """Largest shift of a clip to either side."""
-    lead_frames: Annotated[tuple[Count, ...], Meta(min_length=1)] = (0, 0, 8, 24, 48)
+    lead_frames: Annotated[tuple[Count, ...], Meta(min_length=1)] = (0, 8, 24, 48, 96)
     """Frames of sound before the window, drawn per batch; 0 starts from a fresh state."""
+    joined_probability: Share = 0.5
+    """Share of the examples of other words that are many of them, joined to talk."""
+    context_probability: Share = 0.5
+    """Share of the examples in which other words come before the window, not a pause."""
     noise_probability: Share = 0.8
     snr_db: tuple[float, float] = (0.0, 35.0)
     gain_db: tuple[float, float] = (-18.0, 6.0)

@@ -81,6 +81,37 @@ def test_silence_and_other_words_take_their_shares() -> None:
     assert shares[2] == pytest.approx(shares[3], abs=SHARE)
 
 
+@pytest.mark.parametrize("probability", [0.0, 0.5, 1.0])
+def test_so_many_examples_of_other_words_are_joined_and_have_no_one_clip(
+    probability: float,
+) -> None:
+    augment = msgspec.structs.replace(AugmentRecipe(), joined_probability=probability)
+    stream = ExampleStream(tone_corpus(), recipe(examples=4000, augment=augment), WINDOW, epoch=0)
+    batches = list(stream)
+    classes = np.concatenate([batch.classes.numpy() for batch in batches])
+    without = np.concatenate([batch.clips.numpy() for batch in batches]) < 0
+    other = classes == stream.classes[UNKNOWN]
+    assert without[other].mean() == pytest.approx(probability, abs=SHARE)
+    assert without[classes == stream.classes[SILENCE]].all()
+    assert not without[~other & (classes != stream.classes[SILENCE])].any()
+
+
+def test_context_comes_before_the_window_and_leaves_it_alone() -> None:
+    length, lead = WINDOW.samples(0), 100
+    pcm = np.full(length, 9_000, np.int16)
+    corpus = Corpus(
+        (SILENCE, "on"), (Clip(pcm, "on", "on", "training"),), tone_corpus().noise, False
+    )
+    no_silence = msgspec.structs.replace(recipe().data, silence_fraction=0.0)
+    for probability, heard in ((0.0, False), (1.0, True)):
+        plain = msgspec.structs.replace(PLAIN, lead_frames=(lead,), context_probability=probability)
+        chosen = msgspec.structs.replace(recipe(augment=plain), data=no_silence)
+        first, *_ = ExampleStream(corpus, chosen, WINDOW, epoch=0)
+        before, window = first.audio[:, :-length].numpy(), first.audio[:, -length:].numpy()
+        assert (window == 9_000).all()
+        assert bool((np.abs(before) > 0).any(axis=1).all()) is heard
+
+
 def test_validation_clips_are_never_drawn() -> None:
     corpus = tone_corpus()
     marked = tuple(

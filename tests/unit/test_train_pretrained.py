@@ -2,15 +2,16 @@
 
 from pathlib import Path
 
+import msgspec
 import pytest
 import torch
 
 from edgekws.errors import ConfigError, RunError
 from edgekws.specs import SILENCE, UNKNOWN
 from edgekws.train.nets import StreamingTcn
-from edgekws.train.pretrained import find_base, load_base, new_head
+from edgekws.train.pretrained import Base, find_base, load_base, new_head
 from edgekws.train.run import save_run
-from tests.runs import LABELS, trained
+from tests.runs import LABELS, SMALL_DS_CNN, trained
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +58,22 @@ def test_known_labels_keep_their_rows_and_the_backbone_is_the_bases(folder: Path
     assert ours.keys() == theirs.keys()
     assert all(torch.equal(ours[name], theirs[name]) for name in ours)
     assert any(name.endswith("running_mean") for name in ours)
+
+
+def test_a_longer_window_changes_the_pool_and_no_weight(folder: Path) -> None:
+    base = load_base(str(folder))
+    net = new_head(base, LABELS, window_seconds=2.0)
+    assert net.config.window_frames == 200
+    assert net.config != base.run.net
+    for name, tensor in base.net.state_dict().items():
+        assert torch.equal(net.state_dict()[name], tensor)
+
+
+def test_a_net_that_pools_over_no_time_cannot_be_given_a_window(folder: Path) -> None:
+    base = load_base(str(folder))
+    other = msgspec.structs.replace(base.run, net=SMALL_DS_CNN)
+    with pytest.raises(ConfigError, match="window_seconds"):
+        new_head(Base(other, base.net), LABELS, window_seconds=2.0)
 
 
 def backbone_of(net: StreamingTcn) -> dict[str, torch.Tensor]:

@@ -59,6 +59,7 @@ def test_the_twelve_word_task_ships() -> None:
         ("[data]", '[data]\nlanguage = "en us"', r"\$\.data\.language"),
         ("[data]", '[data]\nlanguages = { on = "" }', r"\$\.data\.languages"),
         ('version = "1"', 'version = "1"\nbase = "base-en"', "either base .* or net"),
+        ('version = "1"', 'version = "1"\nwindow_seconds = 2.0', "window_seconds: is of a base"),
         ("[net]", "[net", "not valid TOML"),
         ("batch = 32", "bach = 32", r"allowed: kind, .*, batch, .*patience; mend that key"),
         ("head_rate = 0.01", "had_rate = 0.01", "allowed: epochs, head_rate, .*quantization_aware"),
