@@ -103,9 +103,12 @@ def test_what_cannot_be_spoken_is_one_error(
 
 def test_few_recordings_are_warned_of_with_what_it_means(folder: Path) -> None:
     _, said = gathered(folder, "")
-    assert "warning: few recordings (lights_on 4, 开灯 4): expect misses by other voices" in said
+    for label in ("lights_on", "开灯"):
+        assert f"warning: label '{label}': 4 recordings, 3 to learn from" in said
+    assert "expect misses by other voices" in said
     noise = pink_noise(RATE, rms=300.0, seed=2)
     for number in range(6):
         write_wav(folder / "lights_on" / f"p{number}_nohash_1.wav", noise)
     _, said = gathered(folder, "")
-    assert "few recordings (开灯 4)" in said
+    assert "label '开灯': 4 recordings" in said
+    assert "label 'lights_on': 10 recordings" not in said
