@@ -48,12 +48,11 @@ LARGEST_DIFFERENCE: Final[dict[Precision, float]] = {
 class Reference:
     """The trained net on held-out clips.
 
-    `pcm` is (clips, samples), `steps` are the device's features of each clip, `scores` (clips,
-    rows, n_labels) the posteriors, `truths` and `decisions` (clips,) indices of labels.
+    `pcm` is (clips, samples) int16, `scores` (clips, rows, n_labels) the posteriors, `truths` and
+    `decisions` (clips,) indices of labels.
     """
 
     pcm: Pcm
-    steps: tuple[list[Floats], ...]
     scores: Floats
     truths: NDArray[np.int64]
     decisions: NDArray[np.int64]
@@ -120,7 +119,7 @@ def reference(
         )
     scores = _torch_scores(net, steps)
     decisions = np.array([decide(model, rows) for rows in scores], np.int64)
-    return Reference(pcm, steps, scores, truths, decisions)
+    return Reference(pcm, scores, truths, decisions)
 
 
 def compare(
@@ -154,7 +153,7 @@ def compare(
         accuracy_loss=trained - report.accuracy,
         agreement=float(np.mean(decisions == against.decisions)),
         largest_difference=float(differences.max()),
-        microseconds_per_step=spent / 1000 / (len(scores) * len(against.steps[0])),
+        microseconds_per_step=spent / 1000 * model.scores_per_step / scores[..., 0].size,
         worst=_worst(model, against, decisions, differences),
     )
 
