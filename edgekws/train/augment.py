@@ -54,8 +54,13 @@ def reverberate(audio: Floats, seconds: float, rng: Generator, *, sample_rate: i
     tail = rng.standard_normal(count) * np.exp(-6.9 * np.arange(count) / count)
     tail *= rng.uniform(0.1, 0.6) / np.sqrt(np.sum(tail**2) + QUIET)
     tail[0] = 1.0
-    size = 1 << (len(audio) + count - 1).bit_length()
-    wet = np.fft.irfft(np.fft.rfft(audio, size) * np.fft.rfft(tail, size), size)
+    return convolve(audio, tail.astype(np.float32))
+
+
+def convolve(audio: Floats, response: Floats) -> Floats:
+    """Return audio as it is heard through an impulse response, of the same length."""
+    size = 1 << (len(audio) + len(response) - 1).bit_length()
+    wet = np.fft.irfft(np.fft.rfft(audio, size) * np.fft.rfft(response, size), size)
     return wet[: len(audio)].astype(np.float32)
 
 

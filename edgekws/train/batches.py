@@ -15,10 +15,12 @@ from torch.utils.data import DataLoader, IterableDataset
 from edgekws.events import Floats, Pcm
 from edgekws.specs import SILENCE, UNKNOWN, FeatureSpec
 from edgekws.train import augment
+from edgekws.train.channel import distort, simulated_rooms
 from edgekws.train.dataset import Clip, Corpus
 from edgekws.train.interrupts import interrupts_kept_back
 from edgekws.train.recipe import Recipe
 from edgekws.train.talk import join
+from edgekws.train.voice import vary_voice
 
 ONE_LABEL_SECONDS = 1.5  # a clip longer than this is continuous speech: any part of it will do
 
@@ -56,6 +58,9 @@ class ExampleStream(IterableDataset[Examples]):
         self.others = [clip for clip in self.clips if clip.label == UNKNOWN]
         self.weights = class_weights(self.clips, recipe)
         self.classes = {label: i for i, label in enumerate(corpus.labels)}
+        self.rooms: tuple[Floats, ...] = ()
+        if recipe.augment.room_probability > 0:
+            self.rooms = simulated_rooms(recipe.seed, sample_rate=window.spec.sample_rate)
 
     def __iter__(self) -> Iterator[Examples]:
         rng = np.random.default_rng([self.recipe.seed, self.epoch])
@@ -90,7 +95,7 @@ class ExampleStream(IterableDataset[Examples]):
     ) -> Floats:
         length = self.window.samples(lead_frames)
         if clip is None:
-            return augment.to_scale(self._silence(length, rng))
+            return self._distorted(augment.to_scale(self._silence(length, rng)), rng)
         audio = self._talk(length, rng) if joined else self._speech(clip, length, rng)
         power = float(np.mean(audio[-self.window.samples(0) :] ** 2))
         if lead_frames and not joined and rng.random() < self.recipe.augment.context_probability:
@@ -100,7 +105,13 @@ class ExampleStream(IterableDataset[Examples]):
             snr = rng.uniform(*self.recipe.augment.snr_db)
             noise = augment.noise_segment(self.noise, length, rng)
             audio = augment.mix(audio, noise, snr, speech_power=power)
-        return augment.to_scale(audio * _gain(rng, *self.recipe.augment.gain_db))
+        loud = augment.to_scale(audio * _gain(rng, *self.recipe.augment.gain_db))
+        return self._distorted(loud, rng)
+
+    def _distorted(self, audio: Floats, rng: Generator) -> Floats:
+        """Pass speech and silence alike: no codec is to tell one from the other."""
+        recipe, rate = self.recipe.augment, self.window.spec.sample_rate
+        return distort(audio.astype(np.int16), recipe, rng, sample_rate=rate).astype(np.float32)
 
     def _silence(self, length: int, rng: Generator) -> Floats:
         noise = augment.noise_segment(self.noise, length, rng)
@@ -144,15 +155,19 @@ class ExampleStream(IterableDataset[Examples]):
 
     def _reverberated(self, audio: Floats, rng: Generator) -> Floats:
         recipe, rate = self.recipe.augment, self.window.spec.sample_rate
+        if self.rooms and rng.random() < recipe.room_probability:
+            return augment.convolve(audio, self.rooms[rng.integers(len(self.rooms))])
         if rng.random() >= recipe.reverb_probability:
             return audio
         seconds = rng.uniform(*recipe.reverb_seconds)
         return augment.reverberate(audio, seconds, rng, sample_rate=rate)
 
     def _varied(self, clip: Clip, rng: Generator) -> Pcm:
-        if rng.random() >= self.recipe.augment.speed_probability:
-            return clip.pcm
-        return augment.change_speed(clip.pcm, rng.uniform(*self.recipe.augment.speed))
+        recipe, rate = self.recipe.augment, self.window.spec.sample_rate
+        pcm = vary_voice(clip.pcm, recipe, rng, sample_rate=rate)
+        if rng.random() >= recipe.speed_probability:
+            return pcm
+        return augment.change_speed(pcm, rng.uniform(*recipe.speed))
 
 
 def class_weights(clips: list[Clip], recipe: Recipe) -> NDArray[np.float64]:

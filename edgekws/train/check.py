@@ -5,8 +5,6 @@ from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 
-import numpy as np
-
 from edgekws.audio.decode import AudioFormat, read_audio, read_format
 from edgekws.errors import DataError
 from edgekws.specs import RESERVED_LABELS
@@ -30,7 +28,7 @@ from edgekws.train.progress import Reporter
 from edgekws.train.recipe_data import DataRecipe
 from edgekws.train.roots import subfolders
 from edgekws.train.split import Recording, SplitName
-from edgekws.train.suspects import embed, find_suspects
+from edgekws.train.suspects import suspected
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,21 +154,12 @@ def _suspects(
     examined: Sequence[Examined], base: Base | None, reporter: Reporter
 ) -> Iterator[Finding]:
     """Warn of the recordings of each label that sound like another one."""
-    speech = [one for one in examined if one.is_speech]
-    if base is None or not speech:
+    if base is None:
         return
     reporter.say(f"looking for wrong labels with {base.run.name}")
-    names = sorted({one.clip.label for one in speech})
-    labels = np.array([names.index(one.clip.label) for one in speech], np.int64)
-    groups = [one.speaker or one.file for one in speech]
-    embeddings = embed(base, [one.clip.pcm for one in speech])
-    heard = {s.index: names[s.other] for s in find_suspects(embeddings, labels, groups)}
-    for label, own in by_label(speech[index] for index in heard).items():
-        texts = [
-            f"{speech[index].name} ({other}?)"
-            for index, other in heard.items()
-            if speech[index].clip.label == label
-        ]
+    heard = suspected(examined, base)
+    for label, own in by_label(one for one, _ in heard).items():
+        texts = [f"{one.name} ({other}?)" for one, other in heard if one.clip.label == label]
         yield finding_of(
             "warning",
             "suspect",

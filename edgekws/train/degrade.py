@@ -96,8 +96,7 @@ def _far(clips: Sequence[Pcm], rng: Generator, *, sample_rate: int) -> Degraded:
 
 def _convolved(pcm: Pcm, response: Floats) -> Pcm:
     audio = _floats(pcm)
-    size = 1 << (len(audio) + len(response) - 1).bit_length()
-    wet = np.fft.irfft(np.fft.rfft(audio, size) * np.fft.rfft(response, size), size)[: len(audio)]
+    wet = augment.convolve(audio, response)
     power = float(np.mean(wet**2)) + augment.QUIET
     return _pcm(wet * np.sqrt(float(np.mean(audio**2)) / power))
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 from edgekws.errors import DataError
 from edgekws.specs import RESERVED_LABELS, UNKNOWN
 from edgekws.train.background import make_noise, make_other_words
+from edgekws.train.clean import clean
 from edgekws.train.copies import exact_copies, in_two_labels
 from edgekws.train.dataset import Corpus, Folders, load_corpus
 from edgekws.train.findings import examine, few_recordings, no_speech
@@ -30,6 +31,7 @@ def gather(folders: Folders, recipe: Recipe, reporter: Reporter, *, sample_rate:
         sample_rate=sample_rate,
         progress=lambda done, total: reporter.progress("reading recordings", done, total),
     )
+    corpus = clean(corpus, recipe.clean, reporter, base=recipe.base)
     _examine(corpus, folders, reporter)
     commands = corpus.labels[len(RESERVED_LABELS) :]
     spoken = speak_commands(commands, recipe, reporter)

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from edgekws.errors import ConfigError
 from edgekws.specs import MFCC_40, Spec
 from edgekws.train.nets import NetConfig
-from edgekws.train.recipe_data import AugmentRecipe, DataRecipe, SynthesisRecipe
+from edgekws.train.recipe_data import AugmentRecipe, CleanRecipe, DataRecipe, SynthesisRecipe
 from edgekws.train.recipe_training import (
     DistillationRecipe,
     Initialization,
@@ -58,6 +58,7 @@ class Recipe(Spec, frozen=True):
     """The commands; empty takes every folder that is not reserved. Others are `_unknown_`."""
     seed: Count = 1
     data: DataRecipe = DataRecipe()
+    clean: CleanRecipe = CleanRecipe()
     synthesis: tuple[SynthesisRecipe, ...] = ()
     augment: AugmentRecipe = AugmentRecipe()
     optimizer: OptimizerRecipe = OptimizerRecipe()

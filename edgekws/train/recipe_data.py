@@ -11,6 +11,9 @@ from edgekws.train.recipe_values import Above0, Count, Positive, Share
 Language = Annotated[str, Meta(pattern=r"^[A-Za-z0-9]+(-[A-Za-z0-9]+)*\Z")]
 
 
+Codec = Literal["mp3", "opus", "vorbis"]
+
+
 class DataRecipe(Spec, frozen=True):
     """How folders become classes and splits."""
 
@@ -38,6 +41,23 @@ class DataRecipe(Spec, frozen=True):
     def languages_of(self, labels: Iterable[str]) -> tuple[str, ...]:
         """Return the languages of commands, each once, in their order."""
         return tuple(dict.fromkeys(map(self.language_of, labels)))
+
+
+class CleanRecipe(Spec, frozen=True):
+    """What is put right before anything is learned; held-out recordings keep their sound."""
+
+    drop_no_speech: bool = False
+    """Silent recordings, and those that are steady as noise and tones are, from all splits."""
+    drop_copies: bool = False
+    """All but the first of recordings that are the same, from all splits; all if labels differ."""
+    drop_clipped: bool = False
+    drop_suspects: bool = False
+    """Recordings that sound like another label to the base."""
+    remove_offset: bool = False
+    trim: bool = False
+    """Cut the quiet before and after the sound, all but a tenth of a second."""
+    denoise_db: Annotated[float, Meta(ge=0, le=60)] = 0.0
+    """Lower steady noise by so much; a device does not, so that this can do harm."""
 
 
 class SynthesisRecipe(Spec, frozen=True):
@@ -74,6 +94,19 @@ class AugmentRecipe(Spec, frozen=True):
     speed: tuple[Above0, Above0] = (0.88, 1.14)
     reverb_probability: Share = 0.2
     reverb_seconds: tuple[Above0, Above0] = (0.1, 0.5)
+    tempo_probability: Share = 0.0
+    """Of another tempo at the same pitch; needs the extra `augment`, as the next one does."""
+    tempo: tuple[Above0, Above0] = (0.85, 1.2)
+    pitch_probability: Share = 0.0
+    pitch_semitones: tuple[float, float] = (-3.0, 3.0)
+    room_probability: Share = 0.0
+    """Of a room simulated by image sources, with early reflections; else the other one may come."""
+    telephone_probability: Share = 0.0
+    codec_probability: Share = 0.0
+    codecs: Annotated[tuple[Codec, ...], Meta(min_length=1)] = ("mp3", "opus", "vorbis")
+    overdrive_probability: Share = 0.0
+    overdrive_db: tuple[float, float] = (3.0, 15.0)
+    """How far the peak goes beyond full scale, where it is cut off."""
     frequency_masks: Count = 2
     frequency_mask_bands: Count = 6
     time_masks: Count = 2

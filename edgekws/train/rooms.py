@@ -1,4 +1,4 @@
-"""Simulated rooms: impulse responses by the image method, unlike the tails that training draws."""
+"""Simulated rooms: impulse responses by the image method, unlike the tails of `reverberate`."""
 
 from dataclasses import dataclass
 from typing import Final

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from edgekws.events import Floats, Pcm
 from edgekws.train import augment
 from edgekws.train.evaluate import Normalizer
+from edgekws.train.findings import Examined
 from edgekws.train.frontend import TorchFrontend
 from edgekws.train.pretrained import Base
 
@@ -50,6 +51,19 @@ def embed(base: Base, recordings: Sequence[Pcm]) -> Floats:
         pooled, _ = net.embeddings(x, net.zero_states(len(part)))
         rows.append(pooled[:, -1].numpy())
     return np.concatenate(rows).astype(np.float32)
+
+
+def suspected(examined: Sequence[Examined], base: Base) -> list[tuple[Examined, str]]:
+    """Return the recordings that sound like another label to a base, with that label."""
+    speech = [one for one in examined if one.is_speech]
+    if not speech:
+        return []
+    names = sorted({one.clip.label for one in speech})
+    labels = np.array([names.index(one.clip.label) for one in speech], np.int64)
+    groups = [one.speaker or one.file for one in speech]
+    embeddings = embed(base, [one.clip.pcm for one in speech])
+    found = find_suspects(embeddings, labels, groups)
+    return [(speech[suspect.index], names[suspect.other]) for suspect in found]
 
 
 def find_suspects(

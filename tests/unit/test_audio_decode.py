@@ -106,7 +106,10 @@ def test_any_rate_and_width_gives_the_same_tone(tmp_path: Path, subtype: str, ra
     np.testing.assert_allclose(pcm[inner], expected[inner], atol=2 * ROUNDING)
 
 
-@pytest.mark.parametrize(("name", "subtype"), [("a.ogg", "VORBIS"), ("a.mp3", "MPEG_LAYER_III")])
+@pytest.mark.parametrize(
+    ("name", "subtype"),
+    [("a.ogg", "VORBIS"), ("b.ogg", "OPUS"), ("a.mp3", "MPEG_LAYER_III")],
+)
 def test_lossy_formats_are_read(tmp_path: Path, name: str, subtype: str) -> None:
     path = write(tmp_path / name, tone(rate=48_000), rate=48_000, subtype=subtype)
     pcm = read_audio(path, sample_rate=RATE)

@@ -150,3 +150,19 @@ def test_an_epoch_has_four_examples_per_clip_within_limits() -> None:
     corpus = tone_corpus()
     assert ExampleStream(corpus, recipe(examples=0), WINDOW, epoch=0).batches() == 1000 // 32
     assert ExampleStream(corpus, recipe(examples=20), WINDOW, epoch=0).batches() == 1
+
+
+def test_every_distortion_at_once_is_reproducible_and_within_the_scale() -> None:
+    every = AugmentRecipe(
+        room_probability=0.5,
+        telephone_probability=0.5,
+        codec_probability=0.5,
+        overdrive_probability=0.5,
+    )
+    first, again = (
+        next(iter(ExampleStream(tone_corpus(), recipe(augment=every), WINDOW, epoch=2)))
+        for _ in range(2)
+    )
+    assert torch.equal(first.audio, again.audio)
+    assert first.audio.abs().max() <= 32768
+    assert torch.equal(first.audio, first.audio.round())
