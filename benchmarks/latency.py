@@ -23,9 +23,9 @@ import torch
 from measure import print_table, run_script
 
 from edgekws.events import Floats, Pcm
+from edgekws.export.calibration import calibration_steps
 from edgekws.export.formats import Job, convert
 from edgekws.export.keys import parse_key
-from edgekws.export.scores import clip_steps
 from edgekws.runtime.detector import Detector
 from edgekws.runtime.evaluate import Truth, blocks, match_detections, stream_report
 from edgekws.runtime.steps import steps_for
@@ -88,7 +88,7 @@ def build(
         model_spec(sized), step_frames=frames, scores_per_step=frames // config.frames_per_score
     )
     net = load_net(folder, run) if trained else random_net(config, len(run.labels))
-    clips = tuple(clip_steps(model, clip) for clip in load_calibration(folder)[:CALIBRATION_CLIPS])
+    clips = calibration_steps(model, load_calibration(folder)[:CALIBRATION_CLIPS])
     (made,) = convert(Job(net, model, clips, _say), [key])
     with tempfile.TemporaryDirectory() as aside:
         engine = made.open(Path(aside))

@@ -4,7 +4,9 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
 import numpy as np
+import pytest
 import torch
 from numpy.typing import NDArray
 
@@ -12,7 +14,16 @@ from edgekws.events import Pcm
 from edgekws.runtime.figures import clip_report
 from edgekws.specs import MFCC_40, SILENCE, UNKNOWN
 from edgekws.train.frontend import TorchFrontend
-from edgekws.train.nets import DsCnnConfig, NetConfig, StreamingNet, TcnConfig, build_net
+from edgekws.train.nets import (
+    BcResNetConfig,
+    CrnnConfig,
+    DsCnnConfig,
+    NetConfig,
+    StreamingNet,
+    TcnConfig,
+    build_net,
+)
+from edgekws.train.nets.crnn import ConvolutionConfig
 from edgekws.train.nets.tcn import StageConfig
 from edgekws.train.run import LabelFigures, Report, Run, RunSource, save_run
 from edgekws.train.stream import Stream, save_stream
@@ -47,7 +58,30 @@ SMALL_DS_CNN = DsCnnConfig(
     blocks=2,
     dropout=0.0,
 )
-FAMILY = (SMALL_NET, SMALL_DS_CNN)
+SMALL_BC_RESNET = BcResNetConfig(
+    n_features=40, width=2, blocks=(1, 1, 1, 1), step_frames=4, pool_rows=6, dropout=0.0
+)
+SMALL_GRU = CrnnConfig(
+    n_features=40,
+    stem=(
+        ConvolutionConfig(channels=24, kernel=5, stride=2),
+        ConvolutionConfig(channels=24, kernel=3, stride=2),
+    ),
+    cell="gru",
+    hidden=24,
+    layers=2,
+    pool_rows=6,
+    dropout=0.0,
+)
+SMALL_LSTM = msgspec.structs.replace(SMALL_GRU, cell="lstm", layers=1)
+FAMILY: dict[str, NetConfig] = {
+    "tcn": SMALL_NET,
+    "ds-cnn": SMALL_DS_CNN,
+    "bc-resnet": SMALL_BC_RESNET,
+    "gru": SMALL_GRU,
+    "lstm": SMALL_LSTM,
+}
+family = pytest.mark.parametrize("config", FAMILY.values(), ids=FAMILY)
 
 
 class Trained(NamedTuple):
@@ -128,7 +162,10 @@ def _trained(config: NetConfig) -> Trained:
     optimizer = torch.optim.AdamW(net.parameters(), lr=0.005)
     for step in range(STEPS):
         rows = torch.arange(step * BATCH, (step + 1) * BATCH) % len(features)
-        logits = net.last_rows(features[rows], 1)[:, 0]
+        heard = features[rows]
+        if isinstance(config, BcResNetConfig | CrnnConfig):  # they remember more than one clip
+            heard = torch.cat((features[rows.roll(step)], heard), dim=1)
+        logits = net.last_rows(heard, 1)[:, 0]
         loss = torch.nn.functional.cross_entropy(logits, targets[rows])
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]

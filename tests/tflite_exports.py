@@ -3,8 +3,8 @@
 from functools import cache
 from typing import Final
 
+from edgekws.export.calibration import calibration_steps
 from edgekws.export.formats import Converted, Job
-from edgekws.export.scores import clip_steps
 from edgekws.export.to_tflite import convert
 from edgekws.specs import Precision
 from edgekws.train.run import model_spec
@@ -18,7 +18,7 @@ def small_job() -> Job:
     """Return the small trained net with the audio that calibrates it."""
     made = trained()
     model = model_spec(made.run)
-    clips = tuple(clip_steps(model, clip) for clip in made.calibration)
+    clips = calibration_steps(model, made.calibration)
     return Job(made.net, model, clips, lambda _: None)
 
 

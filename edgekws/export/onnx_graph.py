@@ -21,7 +21,9 @@ OPSET: Final = 17
 IR_VERSION: Final = 8  # what onnx 1.12 wrote: every onnxruntime that we allow reads it
 POOL: Final = "pool"
 WINDOW: Final = "window"
-IN_FLOAT: Final = (POOL, WINDOW)
+CELL: Final = "cell"
+BANDED: Final = "banded"
+IN_FLOAT: Final = (POOL, WINDOW, CELL, BANDED)
 """How the names of nodes begin that stay in float when a graph is quantized."""
 END: Final = np.iinfo(np.int64).max  # of any axis
 
@@ -30,7 +32,7 @@ class Folded(NamedTuple):
     """A convolution with its batch norm inside: (out, in / groups, kernel, kernel) and (out,)."""
 
     weight: Floats
-    bias: Floats
+    bias: Floats | None
 
 
 class GraphWriter:
@@ -51,10 +53,18 @@ class GraphWriter:
         """Declare the first output; the states come after it."""
         self._outputs.insert(0, _value(name, shape))
 
-    def add(self, op: str, inputs: Sequence[str], output: str, **attributes: Any) -> str:
-        """Add a node that is called as its one output, and return that name."""
-        self._nodes.append(helper.make_node(op, inputs, [output], name=output, **attributes))
+    def add(
+        self, op: str, inputs: Sequence[str], output: str, *, called: str = "", **attributes: Any
+    ) -> str:
+        """Add a node, which is called as its one output if not otherwise; return the output."""
+        name = called or output
+        self._nodes.append(helper.make_node(op, inputs, [output], name=name, **attributes))
         return output
+
+    def split(self, x: str, outputs: list[str], *, axis: int) -> list[str]:
+        """Cut x into equal parts along an axis, and return their names."""
+        self._nodes.append(helper.make_node("Split", [x], outputs, name=outputs[0], axis=axis))
+        return outputs
 
     def constant(self, name: str, array: NDArray[Any]) -> str:
         """Add a constant, once per name."""
@@ -73,20 +83,28 @@ class GraphWriter:
         name: str,
         stride: Sequence[int] = (1, 1),
         padding: Sequence[int] = (0, 0),
+        dilation: Sequence[int] = (1, 1),
         groups: int = 1,
+        weights: str = "",
     ) -> str:
-        """Add a convolution over the last two axes, with so many zeros at both ends of each."""
-        weight = self.constant(f"{name}_weight", folded.weight)
-        bias = self.constant(f"{name}_bias", folded.bias)
-        zeros = {"pads": [*padding, *padding]} if any(padding) else {}
+        """Add a convolution over the last two axes, with so many zeros at both ends of each.
+
+        Convolutions that give the same name for their weights share them.
+        """
+        weights = weights or name
+        inputs = [x, self.constant(f"{weights}_weight", folded.weight)]
+        if folded.bias is not None:
+            inputs.append(self.constant(f"{weights}_bias", folded.bias))
+        others: dict[str, Any] = {"pads": [*padding, *padding]} if any(padding) else {}
+        others |= {"dilations": [*dilation]} if max(dilation) > 1 else {}
         return self.add(
             "Conv",
-            [x, weight, bias],
+            inputs,
             name,
             kernel_shape=list(folded.weight.shape[2:]),
             strides=list(stride),
             group=groups,
-            **zeros,
+            **others,
         )
 
     def relu(self, x: str, *, name: str) -> str:
@@ -98,6 +116,13 @@ class GraphWriter:
         numbers = [self.integers(f"number_{n}", [n]) for n in (first, end, axis)]
         return self.add("Slice", [x, *numbers], output)
 
+    def state(self, shape: Sequence[int]) -> str:
+        """Add a state; what comes out of it has its name with "_out"."""
+        name = f"state_{len(self._inputs) - 1}"
+        self._inputs.append(_value(name, shape))
+        self._outputs.append(_value(f"{name}_out", shape))
+        return name
+
     def with_past(self, x: str, *, state: Sequence[int], axis: int, name: str) -> str:
         """Put a state of that shape before x, and hand on the newest part of both.
 
@@ -105,9 +130,7 @@ class GraphWriter:
         """
         if state[axis] == 0:
             return x
-        before = f"state_{len(self._inputs) - 1}"
-        self._inputs.append(_value(before, state))
-        self._outputs.append(_value(f"{before}_out", state))
+        before = self.state(state)
         joined = self.add("Concat", [before, x], f"{name}_joined", axis=axis)
         self.part(joined, f"{before}_out", axis=axis, first=-state[axis])
         return joined
@@ -134,15 +157,22 @@ def fold(conv: nn.Conv1d | nn.Conv2d, norm: nn.BatchNorm1d | nn.BatchNorm2d) -> 
     bias = norm.bias.double() - norm.running_mean.double() * scale
     if weight.ndim == 3:
         weight = weight[:, :, None, :]  # (out, in / groups, 1, kernel)
-    return Folded(_array(weight), _array(bias))
+    return Folded(floats(weight), floats(bias))
+
+
+def unfolded(conv: nn.Conv1d | nn.Conv2d) -> Folded:
+    """Return a convolution that has neither bias nor norm."""
+    weight = conv.weight[:, :, None] if conv.weight.ndim == 3 else conv.weight
+    return Folded(floats(weight), None)
 
 
 def as_conv(linear: nn.Linear) -> Folded:
     """Return a linear layer as a convolution of one place."""
-    return Folded(_array(linear.weight)[:, :, None, None], _array(linear.bias))
+    return Folded(floats(linear.weight)[:, :, None, None], floats(linear.bias))
 
 
-def _array(tensor: Tensor) -> Floats:
+def floats(tensor: Tensor) -> Floats:
+    """Return a parameter as a constant."""
     return np.ascontiguousarray(tensor.detach().numpy(), dtype=np.float32)
 
 

@@ -22,11 +22,12 @@ def quantize_convolutions(fp32: onnx.ModelProto, int8: onnx.ModelProto) -> onnx.
     """Return the float graph with each convolution quantized that is so in the other one."""
     twins = {node.name: node for node in int8.graph.node}
     dequantizers = {n.output[0]: n for n in int8.graph.node if n.op_type == "DequantizeLinear"}
-    nodes = []
+    nodes: list[onnx.NodeProto] = []
     for node in fp32.graph.node:
         read = twins[node.name].input[:2] if node.op_type == "Conv" else []
         if read and all(name in dequantizers for name in read):
-            nodes += _quantized(node, *(dequantizers[name] for name in read))
+            made = _quantized(node, *(dequantizers[name] for name in read))
+            nodes += [new for new in made if new not in nodes]  # some share their weights
         else:
             nodes.append(node)
     used = {name for node in nodes for name in node.input}

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Final
 
 from edgekws.errors import RunError
+from edgekws.export.calibration import calibration_steps
 from edgekws.export.formats import Converted, Job, Say, convert
 from edgekws.export.golden_audio import golden_audio
 from edgekws.export.pack import BuiltModel, pack
 from edgekws.export.parity import Figures, Reference, compare, reference, require_parity
-from edgekws.export.scores import clip_steps
 from edgekws.export.targets import Target, find_target
 from edgekws.export.thresholds import find_thresholds, report_page, report_path
 from edgekws.specs import ModelKey, ModelSpec
@@ -94,7 +94,7 @@ def _job(folder: Path, run: Run, say: Say, wanted: Sequence[ModelKey]) -> Job:
     clips = calibration[:: -(-len(calibration) // CALIBRATION_CLIPS)]
     if any(key.precision.startswith("int") for key in wanted):
         say(f"quantizing, calibrated on {len(clips)} clips")
-    return Job(net, model, tuple(clip_steps(model, clip) for clip in clips), say)
+    return Job(net, model, calibration_steps(model, clips), say)
 
 
 def _report(place: Path, page: str | None) -> None:

@@ -23,7 +23,7 @@ AGREEMENT: Final = 0.98
 """Share of rows with the float model's label. Sound models reach 0.99: most rows of a stream lie
 between words, where two labels are nearly equal."""
 
-SEARCH_CLIPS: Final = 16  # per trial; the whole is quantized and judged on all of them again
+SEARCH_STEPS: Final = 200  # per trial; the whole is quantized and judged on all clips again
 MOST_TENSORS: Final = 4  # more than these in float, and the model is no int8 model any more
 
 Nodes = frozenset[str]
@@ -115,7 +115,7 @@ def _search(
     calibrated: Callable[[Sequence[Steps]], Quantizer[Model]], job: Job, *, start: Trial
 ) -> Nodes:
     """Free one tensor after the other, the one that helps most first, until the model agrees."""
-    clips = job.clips[:: -(-len(job.clips) // SEARCH_CLIPS)]
+    clips = job.clips[:: -(-sum(map(len, job.clips)) // SEARCH_STEPS)]
     quantizer = calibrated(clips)
     judge, candidates = _Judge(quantizer, job.model, clips), neighbourhoods(quantizer.nodes())
 

@@ -8,11 +8,13 @@ from typing import Final
 
 import onnx
 
+from edgekws.export.onnx_bcresnet import bc_resnet_logits
+from edgekws.export.onnx_crnn import crnn_logits
 from edgekws.export.onnx_dscnn import ds_cnn_logits
 from edgekws.export.onnx_graph import GraphWriter
 from edgekws.export.onnx_tcn import tcn_logits
 from edgekws.specs import GraphSpec, ModelSpec, StateSpec, TensorSpec
-from edgekws.train.nets import DsCnnNet, StreamingNet, StreamingTcn
+from edgekws.train.nets import BcResNet, Crnn, DsCnnNet, StreamingNet, StreamingTcn
 
 FEATURES: Final = "features"
 SCORES: Final = "scores"
@@ -41,6 +43,10 @@ def _logits(graph: GraphWriter, net: StreamingNet, features: str, *, rows: int) 
     match net:
         case StreamingTcn():
             return tcn_logits(graph, net, features)
+        case BcResNet():
+            return bc_resnet_logits(graph, net, features)
+        case Crnn():
+            return crnn_logits(graph, net, features, rows=rows)
         case DsCnnNet():
             return ds_cnn_logits(graph, net, features, rows=rows)
 

@@ -12,13 +12,15 @@ from torch import Tensor, fx, nn
 from edgekws.errors import ExportError
 from edgekws.export.formats import Converted, Job
 from edgekws.export.quiet import quietly
+from edgekws.export.tflite_bcresnet import TfliteBcResNet
+from edgekws.export.tflite_crnn import TfliteCrnn
 from edgekws.export.tflite_dscnn import TfliteDsCnn
 from edgekws.export.tflite_file import finish
 from edgekws.export.tflite_int8 import sound_int8
 from edgekws.export.tflite_quantize import observe, quantize
 from edgekws.export.tflite_step import TfliteStep
-from edgekws.specs import GraphSpec, Precision
-from edgekws.train.nets import DsCnnNet, StreamingNet, StreamingTcn
+from edgekws.specs import GraphSpec, ModelSpec, Precision
+from edgekws.train.nets import BcResNet, Crnn, DsCnnNet, StreamingNet, StreamingTcn
 
 with quietly():
     import litert_torch
@@ -33,12 +35,16 @@ def convert(job: Job, precisions: Sequence[Precision]) -> list[Converted]:
     "int8" and "int16x8" take and give integers, states included; "int8-dynamic" has only its
     weights in 8 bits. Raises ExportError, naming the layer, where litert-torch refuses one.
     """
-    step = _step(job.net).eval()
-    states = [torch.zeros(shape) for shape in step.state_shapes]
-    features = torch.zeros(1, job.model.step_frames, job.model.features.n_mfcc)
-    fp32 = flatbuffer(step, (features, *states))
+    fp32 = float_file(job.net, job.model)
     files = [(precision, *_file(fp32, precision, job)) for precision in precisions]
     return [Converted("tflite", of, {".tflite": data}, graph) for of, data, graph in files]
+
+
+def float_file(net: StreamingNet, model: ModelSpec) -> bytes:
+    """Return the step of a net as litert-torch writes it."""
+    step = _step(net).eval()
+    states = [torch.zeros(shape) for shape in step.state_shapes]
+    return flatbuffer(step, (torch.zeros(1, model.step_frames, model.features.n_mfcc), *states))
 
 
 def _file(fp32: bytes, precision: Precision, job: Job) -> tuple[bytes, GraphSpec]:
@@ -54,10 +60,14 @@ def _file(fp32: bytes, precision: Precision, job: Job) -> tuple[bytes, GraphSpec
             return finish(fp32)
 
 
-def _step(net: StreamingNet) -> TfliteStep | TfliteDsCnn:
+def _step(net: StreamingNet) -> TfliteStep | TfliteBcResNet | TfliteCrnn | TfliteDsCnn:
     match net:
         case StreamingTcn():
             return TfliteStep(net)
+        case BcResNet():
+            return TfliteBcResNet(net)
+        case Crnn():
+            return TfliteCrnn(net)
         case DsCnnNet():
             return TfliteDsCnn(net)
 

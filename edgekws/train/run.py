@@ -109,21 +109,31 @@ class Run(Spec, frozen=True):
 
 def model_spec(run: Run) -> ModelSpec:
     """Return what the device needs to know of the run's model."""
-    cost = build_net(run.net, len(run.labels)).cost()
-    per_score = run.net.frames_per_score
+    return net_spec(run.net, run.labels, run.features, mean=run.mean, scale=run.scale)
+
+
+def net_spec(
+    net: NetConfig,
+    labels: tuple[str, ...],
+    features: FeatureSpec,
+    *,
+    mean: tuple[float, ...],
+    scale: tuple[float, ...],
+) -> ModelSpec:
+    """Return what the device needs to know of a net of those sizes."""
+    cost = build_net(net, len(labels)).cost()
+    per_score = net.frames_per_score
     scores_per_step = max(1, STEP_FRAMES // per_score)
     return ModelSpec(
-        features=run.features,
-        mean=run.mean,
-        scale=run.scale,
-        labels=run.labels,
+        features=features,
+        mean=mean,
+        scale=scale,
+        labels=labels,
         step_frames=scores_per_step * per_score,
         scores_per_step=scores_per_step,
-        window_frames=run.net.window_frames,
+        window_frames=net.window_frames,
         parameters=cost.parameters,
-        macs_per_second=cost.macs_per_row
-        * run.features.sample_rate
-        // (run.features.hop * per_score),
+        macs_per_second=cost.macs_per_row * features.sample_rate // (features.hop * per_score),
     )
 
 

@@ -5,10 +5,21 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgekws.train.nets import DsCnnConfig, NetConfig, StreamingNet, TcnConfig
+from edgekws.specs import MFCC_40
+from edgekws.train.frontend import TorchFrontend
+from edgekws.train.nets import (
+    BcResNetConfig,
+    CrnnConfig,
+    DsCnnConfig,
+    NetConfig,
+    StreamingNet,
+    TcnConfig,
+)
+from edgekws.train.nets.broadcast import BandsOfCepstra, SubSpectralNorm
+from edgekws.train.nets.crnn import ConvolutionConfig
 from edgekws.train.nets.tcn import StageConfig
 from tests.parity.tolerances import STREAMING_LOGITS
-from tests.runs import FAMILY, SMALL_DS_CNN, shaken_net
+from tests.runs import FAMILY, SMALL_DS_CNN, family, shaken_net
 
 FRAMES = 96
 
@@ -46,6 +57,37 @@ def other_ds_cnn() -> DsCnnConfig:
     )
 
 
+def other_bc_resnet() -> BcResNetConfig:
+    """Return a wider net with a step of odd length and two blocks at most in a stage."""
+    return BcResNetConfig(
+        n_features=40, width=1.5, blocks=(2, 1, 1, 2), step_frames=3, pool_rows=5, dropout=0.3
+    )
+
+
+def other_crnn() -> CrnnConfig:
+    """Return a net of two LSTM layers over one convolution that strides by 3."""
+    return CrnnConfig(
+        n_features=40,
+        stem=(ConvolutionConfig(channels=14, kernel=3, stride=3),),
+        cell="lstm",
+        hidden=11,
+        layers=2,
+        pool_rows=3,
+        dropout=0.3,
+    )
+
+
+OTHERS: dict[str, NetConfig] = {
+    "other tcn": other_tcn(),
+    "other ds-cnn": other_ds_cnn(),
+    "other bc-resnet": other_bc_resnet(),
+    "other crnn": other_crnn(),
+}
+everyone = pytest.mark.parametrize(
+    "config", [*FAMILY.values(), *OTHERS.values()], ids=[*FAMILY, *OTHERS]
+)
+
+
 def random_features(config: NetConfig, *, batch: int, frames: int, seed: int) -> torch.Tensor:
     generator = torch.Generator().manual_seed(seed)
     return torch.randn(batch, frames, config.n_features, generator=generator)
@@ -63,7 +105,7 @@ def stream(net: StreamingNet, x: torch.Tensor, steps: list[int]) -> torch.Tensor
 
 
 @torch.inference_mode()
-@pytest.mark.parametrize("config", [*FAMILY, other_tcn(), other_ds_cnn()])
+@everyone
 @pytest.mark.parametrize("portion", [1, 2, 4, 8])
 def test_equal_steps_give_the_rows_of_the_clip(config: NetConfig, portion: int) -> None:
     net, step = shaken_net(config, n_labels=5), portion * config.frames_per_score
@@ -74,7 +116,7 @@ def test_equal_steps_give_the_rows_of_the_clip(config: NetConfig, portion: int) 
 
 
 @torch.inference_mode()
-@pytest.mark.parametrize("config", FAMILY)
+@family
 @settings(max_examples=25)
 @given(cuts=st.sets(st.integers(1, FRAMES // 4 - 1)))
 def test_any_steps_give_the_rows_of_the_clip(config: NetConfig, cuts: set[int]) -> None:
@@ -87,7 +129,7 @@ def test_any_steps_give_the_rows_of_the_clip(config: NetConfig, cuts: set[int]) 
 
 
 @torch.inference_mode()
-@pytest.mark.parametrize("config", FAMILY)
+@family
 def test_a_row_does_not_know_the_future(config: NetConfig) -> None:
     net, half = shaken_net(config, n_labels=4), FRAMES // 2
     x = random_features(config, batch=1, frames=FRAMES, seed=3)
@@ -100,7 +142,7 @@ def test_a_row_does_not_know_the_future(config: NetConfig) -> None:
 
 
 @torch.inference_mode()
-@pytest.mark.parametrize("config", FAMILY)
+@family
 def test_the_past_is_forgotten_after_a_finite_time(config: NetConfig) -> None:
     net = shaken_net(config, n_labels=4)
     noise = random_features(config, batch=2, frames=240, seed=4)
@@ -110,7 +152,7 @@ def test_the_past_is_forgotten_after_a_finite_time(config: NetConfig) -> None:
 
 
 @torch.inference_mode()
-@pytest.mark.parametrize("config", [*FAMILY, other_tcn(), other_ds_cnn()])
+@everyone
 @pytest.mark.parametrize("count", [1, 2, 3])
 def test_the_last_rows_are_those_of_the_clip(config: NetConfig, count: int) -> None:
     net = shaken_net(config, n_labels=4)
@@ -149,16 +191,62 @@ def test_before_the_stream_a_window_holds_zeros() -> None:
 
 
 @torch.inference_mode()
-@pytest.mark.parametrize("config", [SMALL_DS_CNN, other_ds_cnn()])
-def test_the_cost_is_that_of_the_window(config: DsCnnConfig) -> None:
+@everyone
+def test_the_cost_is_what_a_row_computes(config: NetConfig) -> None:
     net, macs = shaken_net(config, n_labels=4), []
 
-    def count(layer: torch.nn.Conv2d, _: object, y: torch.Tensor) -> None:
-        macs.append(y[0, 0].numel() * layer.weight.numel())
+    def count(layer: torch.nn.Module, _: object, y: torch.Tensor | tuple[torch.Tensor]) -> None:
+        out = y if isinstance(y, torch.Tensor) else y[0]
+        macs.append(macs_of(layer, out))
 
-    hooks = [layer.conv.register_forward_hook(count) for layer in net.stack()]
-    net(torch.zeros(1, config.step_frames, config.n_features), net.zero_states())
+    hooks = [layer.register_forward_hook(count) for layer in net.modules()]
+    net(torch.zeros(1, config.frames_per_score, config.n_features), net.zero_states())
     for hook in hooks:
         hook.remove()
-    parameters = sum(p.numel() for p in net.parameters())
-    assert net.cost() == (parameters, sum(macs) + net.head.weight.numel())
+    assert net.cost() == (sum(p.numel() for p in net.parameters()), sum(macs))
+
+
+def macs_of(layer: torch.nn.Module, out: torch.Tensor) -> int:
+    """Return the multiply-accumulates behind an output; batch norm has none, but by bands it has.
+
+    Of a convolution (1, channels, ...), else (1, rows, channels).
+    """
+    match layer:
+        case torch.nn.Conv1d() | torch.nn.Conv2d():
+            places = out.numel() // layer.out_channels
+            return places * layer.weight.numel()
+        case torch.nn.Linear():
+            return out.numel() * layer.in_features
+        case torch.nn.GRU() | torch.nn.LSTM():
+            weights = (layer.weight_ih_l0, layer.weight_hh_l0)
+            return out.shape[1] * sum(weight.numel() for weight in weights)
+        case SubSpectralNorm():
+            return out.numel()
+        case BandsOfCepstra():
+            return out.numel() * out.shape[2]
+    return 0
+
+
+@torch.inference_mode()
+def test_a_bc_resnet_sees_the_log_mel_bands_that_the_cepstra_were_made_of() -> None:
+    frontend, bands = TorchFrontend(MFCC_40), BandsOfCepstra(MFCC_40.n_mfcc)
+    audio = 1000 * torch.randn(1, 4000, generator=torch.Generator().manual_seed(8))
+    log_mel = frontend.log_mel(audio)
+    cepstra = frontend.cepstra(log_mel)
+    bands.gain.fill_(0.5)
+    bands.offset.fill_(-1.0)
+    torch.testing.assert_close(bands(cepstra), log_mel / 2 - 1, rtol=0, atol=STREAMING_LOGITS)
+
+
+@torch.inference_mode()
+def test_a_sub_spectral_norm_is_one_factor_and_term_for_each_band() -> None:
+    torch.manual_seed(9)
+    norm = SubSpectralNorm(3, groups=5)
+    for _ in range(3):
+        norm(2 + torch.randn(4, 3, 10, 7) * torch.arange(1, 11)[:, None])
+    x = torch.randn(2, 3, 10, 6)
+    gain, factor, term = norm.eval().affine(10)
+    assert len(factor[0].unique()) == len(term[0].unique()) == 5
+    assert factor.abs().max() <= 1.0
+    expected = x * (gain[:, None] * factor)[:, :, None] + term[:, :, None]
+    torch.testing.assert_close(norm(x), expected, rtol=0, atol=STREAMING_LOGITS)

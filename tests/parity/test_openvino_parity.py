@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from edgekws.engines.engine import Engine
 from edgekws.events import Floats
+from edgekws.export.calibration import calibration_steps
 from edgekws.export.formats import Converted, Job, convert
 from edgekws.export.parity import Figures, Reference, compare, reference, require_parity
 from edgekws.export.scores import clip_steps, score_steps
@@ -19,7 +20,7 @@ from edgekws.specs import ModelKey, ModelSpec, Precision
 from edgekws.train.nets import NetConfig, StreamingNet
 from edgekws.train.run import model_spec
 from tests.parity.tolerances import FP32_POSTERIORS
-from tests.runs import FAMILY, shaken_net, trained
+from tests.runs import family, shaken_net, trained
 
 FP16_POSTERIORS: Final = 2e-3
 """Weights of 11 bits: 8e-4 measured; one state lost moves those of a random net by 3e-3, those of a
@@ -34,8 +35,6 @@ INT8_LONG_STREAM: Final = 0.01
 PRECISIONS: Final[tuple[Precision, ...]] = ("fp16", "fp32", "int8")
 EXACT: Final = {"fp32": FP32_POSTERIORS, "fp16": FP16_POSTERIORS}
 
-family = pytest.mark.parametrize("config", FAMILY, ids=["tcn", "ds-cnn"])
-
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -47,8 +46,9 @@ def small_model(config: NetConfig) -> ModelSpec:
 
 
 def small_job(net: StreamingNet, config: NetConfig) -> Job:
-    model, clips = small_model(config), trained(config).calibration
-    return Job(net, model, tuple(clip_steps(model, clip) for clip in clips), say=lambda _: None)
+    model = small_model(config)
+    clips = calibration_steps(model, trained(config).calibration)
+    return Job(net, model, clips, say=lambda _: None)
 
 
 @cache

@@ -16,11 +16,19 @@ from edgekws.export.scores import score_steps
 from edgekws.export.to_onnx import graph_spec, to_onnx
 from edgekws.specs import ModelSpec
 from edgekws.train.nets import NetConfig
+from edgekws.train.nets.crnn import ConvolutionConfig
 from edgekws.train.run import model_spec
 from tests.parity.tolerances import FP32_POSTERIORS
-from tests.runs import FAMILY, SMALL_DS_CNN, SMALL_NET, shaken_net, trained
-
-family = pytest.mark.parametrize("config", FAMILY, ids=["tcn", "ds-cnn"])
+from tests.runs import (
+    SMALL_BC_RESNET,
+    SMALL_DS_CNN,
+    SMALL_GRU,
+    SMALL_LSTM,
+    SMALL_NET,
+    family,
+    shaken_net,
+    trained,
+)
 
 
 def model_of(net: NetConfig) -> ModelSpec:
@@ -45,7 +53,7 @@ def test_names_and_shapes_are_those_of_the_contract(config: NetConfig) -> None:
 
 
 def test_time_is_where_each_net_convolves() -> None:
-    tcn, ds_cnn = (graph_spec(small_graph(config)).states for config in FAMILY)
+    tcn, ds_cnn = (graph_spec(small_graph(net)).states for net in (SMALL_NET, SMALL_DS_CNN))
     shapes = shaken_net(SMALL_NET, n_labels=4).state_shapes()
     assert [state.input.shape for state in tcn] == [(1, c, 1, t) for _, c, t in shapes]
     assert [state.input.shape for state in ds_cnn] == [(1, 1, 20, 10)]
@@ -89,6 +97,12 @@ def test_the_file_tells_nothing_of_the_machine() -> None:
         (SMALL_DS_CNN, {"step_frames": 12}),
         (SMALL_DS_CNN, {"mfcc": 40}),
         (SMALL_DS_CNN, {"stem_kernel": (9, 3), "stem_stride": (2, 2)}),
+        (SMALL_BC_RESNET, {"step_frames": 2}),
+        (SMALL_BC_RESNET, {"step_frames": 8}),
+        (SMALL_BC_RESNET, {"width": 0.5, "blocks": (2, 2, 1, 1)}),
+        (SMALL_GRU, {"stem": (ConvolutionConfig(channels=9, kernel=2, stride=2),)}),
+        (SMALL_GRU, {"stem": (ConvolutionConfig(channels=9, kernel=8, stride=8),)}),
+        (SMALL_LSTM, {"layers": 2, "stem": (ConvolutionConfig(channels=9, kernel=8, stride=2),)}),
     ],
     ids=[
         "no pool state",
@@ -99,6 +113,12 @@ def test_the_file_tells_nothing_of_the_machine() -> None:
         "one window a step",
         "all coefficients",
         "odd padding",
+        "four rows of bands a step",
+        "one row of bands a step",
+        "half the width",
+        "four rows of a cell a step",
+        "one row of a cell a step",
+        "two LSTM layers",
     ],
 )
 def test_nets_of_other_shapes_run_in_the_engine(small: NetConfig, changes: dict[str, Any]) -> None:

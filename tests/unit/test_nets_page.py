@@ -19,10 +19,14 @@ def example() -> str:
     return str(block)
 
 
-def net_of(row: str) -> NetConfig:
-    named = re.search(r"`(.*\.toml)`", row)
-    if named:
+def net_of(row: str, before: NetConfig | None = None) -> NetConfig | None:
+    """Return the net of a row's recipe, of the row before with a key changed, or of the example."""
+    if named := re.search(r"`(.*\.toml)`", row):
         return load_recipe(ROOT / "models" / "recipes" / named[1])[0].net
+    if changed := re.search(r"the same with `(.*)`", row):
+        return msgspec.convert(
+            {**msgspec.to_builtins(before), **tomllib.loads(changed[1])}, NetConfig
+        )
     return msgspec.convert(tomllib.loads(example())["net"], NetConfig)
 
 
@@ -31,10 +35,16 @@ def test_the_example_makes_a_recipe() -> None:
 
 
 def test_kinds_and_costs_are_those_of_the_nets() -> None:
-    rows = [line.split("|")[1:-1] for line in PAGE.splitlines() if re.match(r"\| .*\d\.\d", line)]
-    assert len(rows) == 4
+    rows = [
+        line.split("|")[1:-1]
+        for line in PAGE.splitlines()
+        if re.match(r"\| .*`\S+` \| [\d,]+ \| \d+\.\d", line)
+    ]
+    assert len(rows) == 9
+    config: NetConfig | None = None
     for name, kind, parameters, millions, _ in rows:
-        config = net_of(name)
+        config = net_of(name, config)
+        assert config is not None
         cost = build_net(config, LABELS).cost()
         assert kind.strip() == f"`{msgspec.to_builtins(config)['kind']}`"
         assert parameters.strip() == f"{cost.parameters:,}"

@@ -17,7 +17,7 @@ from edgekws.train.optimizers import (
 )
 from edgekws.train.recipe_training import OptimizerKind, OptimizerRecipe, PhaseRecipe
 from tests.loops import net
-from tests.runs import FAMILY
+from tests.runs import family
 
 USUAL: Final = OptimizerRecipe()
 KINDS: Final = {
@@ -67,7 +67,7 @@ def test_vectors_do_not_decay_and_what_is_frozen_is_not_optimized() -> None:
     assert not any(module.training for module in start.backbone())
 
 
-@pytest.mark.parametrize("config", FAMILY)
+@family
 @pytest.mark.parametrize("decay", [1.0, 0.5])
 def test_every_weight_is_in_one_group(config: NetConfig, decay: float) -> None:
     made = build_net(config, 4)
@@ -75,7 +75,7 @@ def test_every_weight_is_in_one_group(config: NetConfig, decay: float) -> None:
     assert sorted(map(id, chosen)) == sorted(map(id, made.parameters()))
 
 
-@pytest.mark.parametrize("config", FAMILY)
+@family
 def test_layers_are_in_the_order_in_which_audio_goes_through_them(config: NetConfig) -> None:
     made, order = build_net(config, 4), []
     layers = backbone_layers(made)

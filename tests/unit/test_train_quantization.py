@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from edgekws.train.nets import NetConfig
 from edgekws.train.quantization import (
     ACTIVATION_LEVELS,
     WEIGHT_LEVELS,
@@ -11,6 +12,7 @@ from edgekws.train.quantization import (
     round_weight,
     rounded,
 )
+from tests.runs import SMALL_BC_RESNET, SMALL_GRU, shaken_net
 
 
 @pytest.fixture
@@ -59,3 +61,22 @@ def test_a_failure_inside_puts_the_weights_back(layers: nn.Module) -> None:
     with pytest.raises(ValueError, match="stop"), rounded(layers):
         raise ValueError("stop")
     assert all(torch.equal(a, b) for a, b in zip(before, layers.parameters(), strict=True))
+
+
+@pytest.mark.parametrize("config", [SMALL_BC_RESNET, SMALL_GRU], ids=["bc-resnet", "gru"])
+def test_nets_of_other_layers_compute_rounded_too(config: NetConfig) -> None:
+    net = shaken_net(config, n_labels=4)
+    x = torch.randn(2, 48, 40, generator=torch.Generator().manual_seed(3))
+    before = {name: tensor.clone() for name, tensor in net.state_dict().items()}
+    plain = net.last_rows(x, 1)
+    with rounded(net):
+        for name, weight in net.named_parameters():
+            if weight.ndim > 1:
+                levels = weight / weight.flatten(1).abs().amax(1).reshape(
+                    -1, *[1] * (weight.ndim - 1)
+                )
+                steps = levels.nan_to_num() * WEIGHT_LEVELS
+                assert torch.allclose(steps, steps.round(), atol=1e-3), name
+        inside = net.last_rows(x, 1)
+    assert 0.0 < (inside - plain).abs().max() < 0.5
+    assert all(torch.equal(tensor, before[name]) for name, tensor in net.state_dict().items())

@@ -7,8 +7,9 @@ from torch import Tensor, nn
 class CausalConv(nn.Module):
     """A 1-D convolution, batch norm and optional ReLU that see no future.
 
-    The state is the last `kernel - stride` inputs, (batch, channels_in, kernel - stride). A call
-    with n * stride frames gives n, each of which ends exactly at its newest input frame.
+    The state is the inputs that it sees again, (batch, channels_in, history), as many as its kernel
+    spans without a stride. A call with n * stride frames gives n, each of which ends exactly at its
+    newest input frame.
     """
 
     def __init__(
@@ -18,13 +19,20 @@ class CausalConv(nn.Module):
         *,
         kernel: int,
         stride: int = 1,
+        dilation: int = 1,
         groups: int = 1,
         relu: bool = True,
     ) -> None:
         super().__init__()
-        self.history = kernel - stride
+        self.history = (kernel - 1) * dilation + 1 - stride
         self.conv = nn.Conv1d(
-            channels_in, channels_out, kernel, stride=stride, groups=groups, bias=False
+            channels_in,
+            channels_out,
+            kernel,
+            stride=stride,
+            dilation=dilation,
+            groups=groups,
+            bias=False,
         )
         self.norm = nn.BatchNorm1d(channels_out)
         self.relu = relu

@@ -18,11 +18,13 @@ of `frames_per_score` frames. Both give the same rows (within float rounding), a
 comes after it. A new member is a file here, its nodes in `export`, and its rows in the tables.
 """
 
+from edgekws.train.nets.bcresnet import BcResNet, BcResNetConfig
+from edgekws.train.nets.crnn import Crnn, CrnnConfig
 from edgekws.train.nets.dscnn import DsCnnConfig, DsCnnNet
 from edgekws.train.nets.tcn import StreamingTcn, TcnConfig
 
-StreamingNet = StreamingTcn | DsCnnNet
-NetConfig = TcnConfig | DsCnnConfig
+StreamingNet = StreamingTcn | BcResNet | Crnn | DsCnnNet
+NetConfig = TcnConfig | BcResNetConfig | CrnnConfig | DsCnnConfig
 
 
 def build_net(config: NetConfig, n_labels: int) -> StreamingNet:
@@ -30,5 +32,9 @@ def build_net(config: NetConfig, n_labels: int) -> StreamingNet:
     match config:
         case TcnConfig():
             return StreamingTcn(config, n_labels)
+        case BcResNetConfig():
+            return BcResNet(config, n_labels)
+        case CrnnConfig():
+            return Crnn(config, n_labels)
         case DsCnnConfig():
             return DsCnnNet(config, n_labels)
