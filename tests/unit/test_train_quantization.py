@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from edgekws.train.nets import NetConfig
+from edgekws.train.nets import NetConfig, build_net
 from edgekws.train.quantization import (
     ACTIVATION_LEVELS,
     WEIGHT_LEVELS,
@@ -12,7 +12,7 @@ from edgekws.train.quantization import (
     round_weight,
     rounded,
 )
-from tests.runs import SMALL_BC_RESNET, SMALL_GRU, shaken_net
+from tests.runs import SMALL_BC_RESNET, SMALL_GRU
 
 
 @pytest.fixture
@@ -65,7 +65,8 @@ def test_a_failure_inside_puts_the_weights_back(layers: nn.Module) -> None:
 
 @pytest.mark.parametrize("config", [SMALL_BC_RESNET, SMALL_GRU], ids=["bc-resnet", "gru"])
 def test_nets_of_other_layers_compute_rounded_too(config: NetConfig) -> None:
-    net = shaken_net(config, n_labels=4)
+    torch.manual_seed(4)
+    net = build_net(config, 4).eval()
     x = torch.randn(2, 48, 40, generator=torch.Generator().manual_seed(3))
     before = {name: tensor.clone() for name, tensor in net.state_dict().items()}
     plain = net.last_rows(x, 1)
