@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from edgekws.specs import Spec
 from edgekws.train.nets.broadcast import BandsOfCepstra, BroadcastBlock, CausalImageConv
 from edgekws.train.nets.causal import Pointwise, SlidingPool
-from edgekws.train.nets.net import Cost, Dropout, Size, States
+from edgekws.train.nets.net import Cost, Dropout, LabelNet, Size, States
 
 UNIT: Final = 8  # channels of the first stage at a width of 1
 STEM: Final = 2.0  # of the units, as are the widths of the stages and of the embedding
@@ -56,7 +56,7 @@ class BcResNetConfig(Spec, frozen=True, tag_field="kind", tag="bc-resnet"):
         return round(UNIT * units * self.width)
 
 
-class BcResNet(nn.Module):
+class BcResNet(LabelNet):
     """A net with a state for each convolution that looks back, and one for the pool."""
 
     def __init__(self, config: BcResNetConfig, n_labels: int) -> None:
@@ -88,11 +88,6 @@ class BcResNet(nn.Module):
         ends = (self.gather.state_shape(), self.pool.state_shape())
         return [self.stem.state_shape(), *temporal, *ends]
 
-    def zero_states(self, batch: int = 1) -> States:
-        """Return the states of `batch` streams at their start."""
-        like = self.head.weight
-        return tuple(like.new_zeros((batch, *shape[1:])) for shape in self.state_shapes())
-
     def embeddings(self, x: Tensor, states: States) -> tuple[Tensor, States]:
         """Return pooled embeddings (batch, rows, 2 * embedding) of (batch, frames, n_features)."""
         image = self.bands(x).transpose(1, 2)[:, None]  # (batch, 1, bands, frames)
@@ -106,21 +101,6 @@ class BcResNet(nn.Module):
         step = self.config.step_frames
         pooled, pool_state = self.pool(nn.functional.avg_pool1d(line, step, step), states[-1])
         return pooled.transpose(1, 2), (*after, gather_state, pool_state)
-
-    def forward(self, x: Tensor, states: States) -> tuple[Tensor, States]:
-        """Take normalized (batch, frames, n_features); return logits (batch, rows, labels)."""
-        pooled, after = self.embeddings(x, states)
-        return self.head(self.dropout(pooled)), after
-
-    def last_embeddings(self, x: Tensor, count: int) -> Tensor:
-        """Return the last `count` pooled embeddings of whole clips, (batch, count, width)."""
-        pooled, _ = self.embeddings(x, self.zero_states(len(x)))
-        return pooled[:, -count:]
-
-    def last_rows(self, x: Tensor, count: int) -> Tensor:
-        """Return the last `count` rows of logits of whole clips, (batch, count, labels)."""
-        logits: Tensor = self.head(self.dropout(self.last_embeddings(x, count)))
-        return logits
 
     def backbone(self) -> list[nn.Module]:
         """Return the parts that are kept when the labels change: all but the head."""

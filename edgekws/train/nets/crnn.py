@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from edgekws.specs import Spec
 from edgekws.train.nets.causal import CausalConv, SlidingPool
-from edgekws.train.nets.net import Cost, Dropout, Size, States
+from edgekws.train.nets.net import Cost, Dropout, LabelNet, Size, States
 from edgekws.train.nets.recurrent import Cell, Recurrent
 
 
@@ -53,7 +53,7 @@ class CrnnConfig(Spec, frozen=True, tag_field="kind", tag="crnn"):
         return self.pool_rows * self.frames_per_score
 
 
-class Crnn(nn.Module):
+class Crnn(LabelNet):
     """A net with a state per convolution, one or two per recurrent layer, and one for the pool."""
 
     def __init__(self, config: CrnnConfig, n_labels: int) -> None:
@@ -86,11 +86,6 @@ class Crnn(nn.Module):
         cells = [shape for layer in self.recurrent() for shape in layer.state_shapes()]
         return [*stem, *cells, self.pool.state_shape()]
 
-    def zero_states(self, batch: int = 1) -> States:
-        """Return the states of `batch` streams at their start."""
-        like = self.head.weight
-        return tuple(like.new_zeros((batch, *shape[1:])) for shape in self.state_shapes())
-
     def embeddings(self, x: Tensor, states: States) -> tuple[Tensor, States]:
         """Return pooled embeddings (batch, rows, 2 * hidden) of (batch, frames, n_features)."""
         before, after = iter(states), []
@@ -104,21 +99,6 @@ class Crnn(nn.Module):
             after += cell_states
         pooled, pool_state = self.pool(y.transpose(1, 2), next(before))
         return pooled.transpose(1, 2), (*after, pool_state)
-
-    def forward(self, x: Tensor, states: States) -> tuple[Tensor, States]:
-        """Take normalized (batch, frames, n_features); return logits (batch, rows, labels)."""
-        pooled, after = self.embeddings(x, states)
-        return self.head(self.dropout(pooled)), after
-
-    def last_embeddings(self, x: Tensor, count: int) -> Tensor:
-        """Return the last `count` pooled embeddings of whole clips, (batch, count, width)."""
-        pooled, _ = self.embeddings(x, self.zero_states(len(x)))
-        return pooled[:, -count:]
-
-    def last_rows(self, x: Tensor, count: int) -> Tensor:
-        """Return the last `count` rows of logits of whole clips, (batch, count, labels)."""
-        logits: Tensor = self.head(self.dropout(self.last_embeddings(x, count)))
-        return logits
 
     def backbone(self) -> list[nn.Module]:
         """Return the parts that are kept when the labels change: all but the head."""

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from edgekws.specs import Spec
-from edgekws.train.nets.net import Cost, Dropout, Size, States
+from edgekws.train.nets.net import Cost, Dropout, LabelNet, Size, States
 
 
 class DsCnnConfig(Spec, frozen=True, tag_field="kind", tag="ds-cnn"):
@@ -83,7 +83,7 @@ class ImageConv(nn.Module):
         return frames, columns
 
 
-class DsCnnNet(nn.Module):
+class DsCnnNet(LabelNet):
     """A net whose one state is the part of its window that is known already.
 
     The state is the last window - step frames, (batch, window_frames - step_frames, mfcc); a call
@@ -115,29 +115,15 @@ class DsCnnNet(nn.Module):
         """Return the one state shape of one stream."""
         return [(1, self.history, self.config.mfcc)]
 
-    def zero_states(self, batch: int = 1) -> States:
-        """Return the states of `batch` streams at their start."""
-        return (self.head.weight.new_zeros((batch, self.history, self.config.mfcc)),)
-
     def embeddings(self, x: Tensor, states: States) -> tuple[Tensor, States]:
         """Return pooled embeddings (batch, rows, channels) of (batch, frames, n_features)."""
         known = self._joined(x, states)
         return self._pooled(known), (known[:, known.shape[1] - self.history :],)
 
-    def forward(self, x: Tensor, states: States) -> tuple[Tensor, States]:
-        """Take normalized (batch, frames, n_features); return logits (batch, rows, labels)."""
-        pooled, after = self.embeddings(x, states)
-        return self.head(self.dropout(pooled)), after
-
     def last_embeddings(self, x: Tensor, count: int) -> Tensor:
         """Return the last `count` embeddings of whole clips; no other window is computed."""
         known = self._joined(x, self.zero_states(len(x)))
         return self._pooled(known[:, -(self.history + count * self.config.step_frames) :])
-
-    def last_rows(self, x: Tensor, count: int) -> Tensor:
-        """Return the last `count` rows of logits of whole clips, (batch, count, labels)."""
-        logits: Tensor = self.head(self.dropout(self.last_embeddings(x, count)))
-        return logits
 
     def backbone(self) -> list[nn.Module]:
         """Return the parts that are kept when the labels change: all but the head."""

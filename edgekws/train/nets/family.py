@@ -1,7 +1,7 @@
 """The family of nets, and the one that a recipe's `kind` chooses.
 
-Each member is an nn.Module with a config struct of its own, which is tagged with its `kind` and has
-`n_features`, `frames_per_score` and `window_frames`. It offers
+Each member is a `net.LabelNet` with a config struct of its own, which is tagged with its `kind`
+and has `n_features`, `frames_per_score` and `window_frames`. It offers
 
     config, head, dropout        its sizes; the linear layer that new labels replace, before it
     forward(x, states)           features (batch, frames, n_features) to (batch, rows, labels)

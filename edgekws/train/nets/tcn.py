@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from edgekws.specs import Spec
 from edgekws.train.nets.causal import CausalConv, Pointwise, SlidingPool
-from edgekws.train.nets.net import Cost, Dropout, Size, States
+from edgekws.train.nets.net import Cost, Dropout, LabelNet, Size, States
 
 
 class StageConfig(Spec, frozen=True):
@@ -98,7 +98,7 @@ class SeparableBlock(nn.Module):
         return torch.relu(y + x if self.residual else y), after
 
 
-class StreamingTcn(nn.Module):
+class StreamingTcn(LabelNet):
     """A net with a state per convolution that looks back, and one for the pool."""
 
     def __init__(self, config: TcnConfig, n_labels: int) -> None:
@@ -125,11 +125,6 @@ class StreamingTcn(nn.Module):
         """Return the residual blocks, first one first."""
         return [cast(SeparableBlock, block) for block in self.blocks]
 
-    def zero_states(self, batch: int = 1) -> States:
-        """Return the states of `batch` streams at their start."""
-        like = self.head.weight
-        return tuple(like.new_zeros((batch, c, t)) for _, c, t in self.state_shapes())
-
     def embeddings(self, x: Tensor, states: States) -> tuple[Tensor, States]:
         """Return pooled embeddings (batch, rows, 2 * embedding) of (batch, frames, n_features)."""
         y, stem_state = self.stem(x.transpose(1, 2), states[0])
@@ -140,21 +135,6 @@ class StreamingTcn(nn.Module):
             after, used = after + block_states, used + count
         pooled, pool_state = self.pool(self.embed(y), states[used])
         return pooled.transpose(1, 2), (*after, pool_state)
-
-    def forward(self, x: Tensor, states: States) -> tuple[Tensor, States]:
-        """Take normalized (batch, frames, n_features); return logits (batch, rows, labels)."""
-        pooled, after = self.embeddings(x, states)
-        return self.head(self.dropout(pooled)), after
-
-    def last_embeddings(self, x: Tensor, count: int) -> Tensor:
-        """Return the last `count` pooled embeddings of whole clips, (batch, count, width)."""
-        pooled, _ = self.embeddings(x, self.zero_states(len(x)))
-        return pooled[:, -count:]
-
-    def last_rows(self, x: Tensor, count: int) -> Tensor:
-        """Return the last `count` rows of logits of whole clips, (batch, count, labels)."""
-        logits: Tensor = self.head(self.dropout(self.last_embeddings(x, count)))
-        return logits
 
     def backbone(self) -> list[nn.Module]:
         """Return the parts that are kept when the labels change: all but the head."""
