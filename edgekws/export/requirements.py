@@ -5,8 +5,6 @@ which pip takes on the board, so that a wheelhouse holds the same files whenever
 """
 
 import re
-import subprocess
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +12,7 @@ from typing import Final
 
 import edgekws
 from edgekws.errors import ExportError
+from edgekws.train.pip_download import pip_download
 
 LOCKS: Final = Path(edgekws.__file__).parent / "share" / "requirements"
 MICROPHONE: Final = "microphone.txt"
@@ -86,32 +85,7 @@ def download_wheels(
     Raises ExportError, with pip's own last line, where one cannot be had.
     """
     for lock, python in zip(locks, pythons, strict=True):
-        flags = ["--only-binary=:all:", "--no-deps", "--require-hashes", "--python-version", python]
-        argv = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check"]
-        argv += [
-            *flags,
-            *platform_tags(architecture),
-            "--dest",
-            str(into),
-            "--requirement",
-            str(lock),
-        ]
-        try:
-            subprocess.run(
-                argv, capture_output=True, text=True, timeout=DOWNLOAD_SECONDS, check=True
-            )
-        except subprocess.CalledProcessError as error:
-            raise ExportError(
-                f"no wheelhouse for Python {python}: {_reason(error.stderr)}"
-            ) from error
-        except subprocess.TimeoutExpired as error:
-            raise ExportError(
-                f"no wheelhouse for Python {python}: pip took more than {DOWNLOAD_SECONDS} s"
-            ) from error
-
-
-def _reason(said: str) -> str:
-    """Return pip's last error, or its last line."""
-    lines = [line.strip() for line in said.splitlines() if line.strip()] or ["pip said nothing"]
-    errors = [line for line in lines if line.startswith("ERROR: ")] or lines
-    return errors[-1].removeprefix("ERROR: ")
+        flags = ["--python-version", python, *platform_tags(architecture)]
+        fault = pip_download(lock, into, flags, timeout_seconds=DOWNLOAD_SECONDS)
+        if fault:
+            raise ExportError(f"no wheelhouse for Python {python}: {fault}")

@@ -15,12 +15,12 @@ from torch import Tensor, nn
 from edgekws.errors import ConfigError
 from edgekws.train.dataset import Corpus
 from edgekws.train.nets import StreamingNet
+from edgekws.train.pretrained import SHIPPED
 from edgekws.train.progress import Reporter
 from edgekws.train.recipe_training import DistillationRecipe
 from edgekws.train.speech_embedding import load_speech_embedding
 from edgekws.train.teacher import TARGET_WIDTH, TargetCache, clip_targets, standardized
 
-SHIPPED: Final = Path(__file__).resolve().parents[2] / "models"
 CACHE_FILE: Final = "speech-embedding-targets.safetensors"
 
 

