@@ -5,7 +5,7 @@ import os
 import select
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Self
@@ -90,10 +90,10 @@ def write_wav(path: Path, pcm: Pcm, *, rate: int = RATE) -> Path:
 class Listening:
     """A running `edgekws listen --source -`, fed and read piece by piece."""
 
-    def __init__(self, *args: object) -> None:
+    def __init__(self, *args: object, environ: Mapping[str, str] | None = None) -> None:
         self.process = subprocess.Popen(
             argv(("listen", "--source", "-", *args)),
-            env=environment(),
+            env={**environment(), **(environ or {})},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -1,6 +1,7 @@
 """What an audio source is, and where each one lives: nothing heavy is imported until asked for."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from importlib import import_module
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, Protocol, Self, cast
@@ -21,6 +22,23 @@ SOURCES: Final[Mapping[str, str]] = MappingProxyType(
 """Source name to "module:Class"; others plug in through the entry-point group of SOURCE_GROUP."""
 
 SOURCE_GROUP: Final = "edgekws.sources"
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """How a source is at a moment; the texts are one line each, empty where all is well.
+
+    `trouble` is why nothing can be heard now, `complaint` what is wrong though all is heard.
+    `working_since` is the monotonic time at which a call that may hang began, None in between.
+    """
+
+    live: bool = False
+    device: str = ""
+    trouble: str = ""
+    complaint: str = ""
+    dropped_frames: int = 0
+    reopenings: int = 0
+    working_since: float | None = None
 
 
 class AudioSource(Protocol):

@@ -4,7 +4,7 @@ import contextlib
 import os
 from typing import Final
 
-_DRAIN_BYTES: Final = 4096
+_DRAIN_BYTES: Final = 65_536  # as much as a pipe holds
 
 
 class WakePipe:
@@ -22,16 +22,21 @@ class WakePipe:
         """Return the descriptor that is readable once the event is set."""
         return self._reader
 
+    @property
+    def writer(self) -> int:
+        """The descriptor that a byte is written to; `signal.set_wakeup_fd` takes it."""
+        return self._writer
+
     def set(self) -> None:
         """Set the event; a full pipe is as good as set, a closed one has nobody waiting."""
         with contextlib.suppress(OSError):
             os.write(self._writer, b"\0")
 
-    def clear(self) -> None:
-        """Take the event back."""
+    def clear(self) -> bytes:
+        """Take the event back; return what was written: 0, or the number of a signal."""
         with contextlib.suppress(BlockingIOError):
-            while len(os.read(self._reader, _DRAIN_BYTES)) == _DRAIN_BYTES:
-                pass
+            return os.read(self._reader, _DRAIN_BYTES)
+        return b""
 
     def close(self) -> None:
         """Close both ends; a later set does nothing."""

@@ -1,53 +1,111 @@
 """`edgekws listen`: hears commands and acts on them until the source ends or a signal comes."""
 
 import argparse
+import os
 import sys
 from typing import TYPE_CHECKING, Final
 
 from edgekws.cli.setup import begin
+from edgekws.errors import BundleError, ConfigError
 
 if TYPE_CHECKING:
     from edgekws.audio.source import AudioSource
     from edgekws.dispatch.commands import Command
     from edgekws.runtime.config import ListenConfig
+    from edgekws.runtime.notify import Notifier
+    from edgekws.runtime.parts import Parts
     from edgekws.specs import ModelSpec
 
 MICROPHONE: Final = "mic"
 DEFAULT_SOURCE: Final = f"{MICROPHONE}:"
+_SYSTEMD: Final = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID")
 
 
 def run(args: argparse.Namespace) -> int:
     """Put the daemon together and run it; JSON lines on stdout, messages on stderr."""
     begin(verbose=args.verbose, quiet=False)
-    from edgekws.dispatch.commands import open_table
+    notifier = _notifier()
     from edgekws.dispatch.journal import Journal
-    from edgekws.engines.accelerators import find_accelerators
-    from edgekws.runtime.config import (
-        ListenConfig,
-        check_labels,
-        check_model,
-        merge_triggers,
-        read_config,
-    )
     from edgekws.runtime.daemon import Daemon
-    from edgekws.runtime.wiring import find_bundle, open_device
 
-    config = read_config(args.config) if args.config else ListenConfig()
-    bundle = find_bundle(args.bundle or config.bundle)
-    model = bundle.manifest.model
-    check_labels(config, model.commands)
-    check_model(config, [model_file.key for model_file in bundle.manifest.models])
-    triggers = merge_triggers(bundle.manifest.triggers, config)
-    source = _open_source(args.source or config.source or DEFAULT_SOURCE, model)
-    table = open_table(_commands(args.sink, config, model.commands))
-    device = open_device(
-        bundle,
-        key=args.engine or config.model,
-        accelerators=find_accelerators(args.accelerator or config.accelerators),
-        triggers=triggers,
-    )
-    Daemon(source, device.detector, table, Journal(sys.stdout)).run()
+    assembly = Assembly(args)
+    parts = assembly.build()
+    source = _open_source(assembly.source, parts.detector.model)
+    journal = Journal(sys.stdout)
+    Daemon(source, parts, journal, rebuild=assembly.build, notifier=notifier).run()
     return 0
+
+
+class Assembly:
+    """Builds the parts of the daemon from flags, listen.toml and bundle, now and at a reload."""
+
+    def __init__(self, args: argparse.Namespace) -> None:
+        self._args = args
+        self.source = DEFAULT_SOURCE
+        """What the last build listens to."""
+
+    def build(self, old: "Parts | None" = None) -> "Parts":
+        """Read everything anew; sinks whose commands are those of `old` stay as they are.
+
+        Raises:
+            EdgekwsError: whatever is wrong with flags, file, bundle or sinks.
+        """
+        from edgekws.dispatch.commands import open_table
+        from edgekws.engines.accelerators import find_accelerators
+        from edgekws.runtime.config import (
+            ListenConfig,
+            check_labels,
+            check_model,
+            merge_triggers,
+            read_config,
+        )
+        from edgekws.runtime.parts import Parts
+        from edgekws.runtime.wiring import find_bundle, open_device
+
+        args = self._args
+        config = read_config(args.config) if args.config else ListenConfig()
+        source = args.source or config.source or DEFAULT_SOURCE
+        if old is not None and source != self.source:
+            raise ConfigError(
+                f"{config.where}: source: it is {source!r} now and was {self.source!r}; another"
+                " source needs a restart"
+            )
+        self.source = source
+        bundle = find_bundle(args.bundle or config.bundle)
+        model = bundle.manifest.model
+        _check_rate(model, old)
+        check_labels(config, model.commands)
+        check_model(config, [model_file.key for model_file in bundle.manifest.models])
+        triggers = merge_triggers(bundle.manifest.triggers, config)
+        commands = _commands(args.sink, config, model.commands)
+        device = open_device(
+            bundle,
+            key=args.engine or config.model,
+            accelerators=find_accelerators(args.accelerator or config.accelerators),
+            triggers=triggers,
+        )
+        kept = old is not None and old.commands == commands
+        table = old.table if old is not None and kept else open_table(commands)
+        name = f"{bundle.manifest.name} {bundle.manifest.version}"
+        return Parts(name, device.detector, table, commands)
+
+
+def _notifier() -> "Notifier":
+    """Return what tells systemd, and hide it from the programs that are started."""
+    from edgekws.runtime.notify import Notifier
+
+    address, usec, pid = (os.environ.pop(name, "") for name in _SYSTEMD)
+    ours = usec.isdecimal() and pid in ("", str(os.getpid()))
+    return Notifier(address, watchdog_seconds=int(usec) / 1e6 if ours else None)
+
+
+def _check_rate(model: "ModelSpec", old: "Parts | None") -> None:
+    rate = model.features.sample_rate
+    before = rate if old is None else old.detector.model.features.sample_rate
+    if rate != before:
+        raise BundleError(
+            f"the new bundle hears {rate} Hz and the source gives {before} Hz; restart"
+        )
 
 
 def _open_source(text: str, model: "ModelSpec") -> "AudioSource":

@@ -1,120 +1,245 @@
 """The main loop of `edgekws listen`: from a source to its sinks until it ends or is told to."""
 
 import logging
-import signal
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import asdict
-from types import FrameType
 from typing import Final
 
-from edgekws.audio.source import AudioSource
-from edgekws.dispatch.commands import CommandTable
-from edgekws.dispatch.dispatcher import Dispatcher
+import numpy as np
+
+from edgekws.audio.source import AudioSource, Condition
 from edgekws.dispatch.journal import Journal
-from edgekws.errors import SinkError
-from edgekws.events import Detection, Dispatch
-from edgekws.runtime.detector import Counters, Detector
+from edgekws.errors import EdgekwsError, SinkError, UsageError
+from edgekws.events import Block, Detection, Dispatch
+from edgekws.runtime.deaths import Deaths
+from edgekws.runtime.desk import Desk
+from edgekws.runtime.detector import Counters
+from edgekws.runtime.health import DispatchCounts, Health, Signs, judge, level_dbfs
+from edgekws.runtime.lookout import Lookout
+from edgekws.runtime.notify import Notifier
+from edgekws.runtime.parts import Parts, Rebuild, succeed
+from edgekws.runtime.recent import Recent
+from edgekws.runtime.reload import Reloader
+from edgekws.runtime.signals import signals
+from edgekws.runtime.vitals import Vitals
+from edgekws.runtime.watch import Watch
 
 log = logging.getLogger(__name__)
 
 DRAIN_SECONDS: Final = 60.0  # what sinks have for their queues when the audio came to its end
 CLOSE_SECONDS: Final = 1.5  # what they have when told to stop: the process is gone within 2 s
 _POLL_SECONDS: Final = 0.01
-_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
+
+
+def unchanging(old: Parts) -> Parts:
+    """Refuse to rebuild: there is nothing to read again."""
+    del old
+    raise UsageError("there is no configuration to reload")
 
 
 class Daemon:
-    """Hears one source to its end, a signal, a fault, or until nobody reads the journal."""
+    """Hears one source to its end, a signal, a fault, or until nobody reads the journal.
+
+    `health`, `mute`, `unmute`, `reload` and `stop` may be called from any thread while it runs.
+    """
 
     def __init__(
-        self, source: AudioSource, detector: Detector, table: CommandTable, journal: Journal
+        self,
+        source: AudioSource,
+        parts: Parts,
+        journal: Journal,
+        *,
+        rebuild: Rebuild = unchanging,
+        condition: Callable[[], Condition] = Condition,
+        notifier: Notifier | None = None,
     ) -> None:
-        self._source, self._detector, self._table = source, detector, table
-        self._journal = journal
-        self._stopped = False
+        """Put the loop together; `condition` tells of the source, and is asked from any thread."""
+        self._source, self._parts, self._journal = source, parts, journal
+        self._condition = condition
+        self._notifier = notifier or Notifier("")
+        self._reloader = Reloader(rebuild)
+        self._lookout = Lookout(self._notifier)
+        self._vitals, self._recent = Vitals(), Recent()
+        self._deaths = Deaths(self.stop)
+        self._watch = Watch(self._look, busy_seconds=self._busy_seconds, on_hangup=self.reload)
+        self._desk: Desk | None = None
+        self._muted = self._stopped = self._reloading = False
+        self._unwritten = 0
         self._fault: OSError | None = None
-        self._submitted = 0
+        self._lost_by: OSError | None = None
 
     def run(self) -> Counters:
         """Listen, then let the sinks finish, and return what was seen.
 
         Raises:
             SourceError: the source did not open, or died.
-            SinkError: a sink's thread died, or stdout takes no more lines.
+            SinkError: stdout takes no more lines.
+            EdgekwsError: a thread died.
             BrokenPipeError: the reader of stdout went away.
         """
-        with self._signals():
-            dispatcher = Dispatcher(self._table, self._write)
-            try:
-                with self._source:
-                    log.info("listening source=%s", self._source.name)
-                    self._hear(dispatcher)
-                self._drain(dispatcher)
-            finally:
-                dispatcher.close(CLOSE_SECONDS)
-        counters = self._detector.counters
-        log.info("ended %s", _listed(asdict(counters) | dict(dispatcher.counts())))
-        self._complain(dispatcher)
+        with ExitStack() as closing:
+            closing.enter_context(self._deaths)
+            closing.callback(self._watch.stop)
+            closing.callback(self._notifier.stopping)
+            closing.enter_context(signals(self.stop, wake_fd=self._watch.wake_fd))
+            self._desk = desk = Desk(self._parts.table, self._write)
+            closing.callback(desk.close, CLOSE_SECONDS)
+            closing.callback(self._reloader.close)
+            with self._source:
+                self._begin()
+                self._hear(desk)
+            self._drain(desk)
+        counters = self._parts.detector.counters
+        log.info("ended %s", _listed(asdict(counters) | asdict(desk.counts())))
+        self._complain(desk)
         return counters
 
-    def _hear(self, dispatcher: Dispatcher) -> None:
+    def health(self) -> Health:
+        """Return how it is now."""
+        condition, vitals, desk = self._condition(), self._vitals, self._desk
+        signs = Signs(
+            live=condition.live,
+            muted=self._muted,
+            trouble=condition.trouble,
+            complaint=self._complaint(condition),
+            audio_age_seconds=vitals.age(vitals.audio),
+            step_age_seconds=vitals.age(vitals.step),
+        )
+        state, reason = judge(signs)
+        return Health(
+            state=state,
+            reason=reason,
+            source=self._source.name,
+            device=condition.device,
+            bundle=self._parts.bundle,
+            uptime_seconds=vitals.age(vitals.started) or 0.0,
+            audio_age_seconds=signs.audio_age_seconds,
+            step_age_seconds=signs.step_age_seconds,
+            level_dbfs=level_dbfs(vitals.block),
+            last_detection=vitals.last_detection,
+            detection_age_seconds=vitals.age(vitals.detection),
+            counters=self._parts.detector.counters,
+            dropped_frames=condition.dropped_frames,
+            reopenings=condition.reopenings,
+            reloads=self._reloader.count,
+            unwritten=self._unwritten,
+            dispatches=DispatchCounts() if desk is None else desk.counts(),
+        )
+
+    def mute(self) -> None:
+        """From the next block on let the model hear silence, and act on nothing."""
+        self._muted = True
+        self._watch.poke()
+
+    def unmute(self) -> None:
+        """Hear again."""
+        self._muted = False
+        self._watch.poke()
+
+    def reload(self) -> None:
+        """Begin to build new parts; they take over at a block border, or all stays as it was."""
+        self._reloading = True
+        self._notifier.reloading()
+        self._reloader.request(self._parts)
+
+    @property
+    def reload_failure(self) -> str | None:
+        """Why the last reload failed, "" where it did not, None while one is under way."""
+        return None if self._reloader.busy else self._reloader.failure
+
+    def stop(self) -> None:
+        """End soon and in order; safe from a signal handler too."""
+        self._stopped = True
+        self._source.stop()
+
+    def _begin(self) -> None:
+        log.info("listening source=%s", self._source.name)
+        self._watch.start()
+        self._notifier.ready()
+
+    def _hear(self, desk: Desk) -> None:
         for block in self._source:
-            for detection in self._detector.push(block):
-                self._write(detection)
-                self._submitted += len(self._table.sinks_for(detection.label))
-                dispatcher.submit(detection)
-            if self._stopped or not dispatcher.alive:
+            self._vitals.begin()
+            self._take_over(desk)
+            self._push(silenced(block) if self._muted else block, desk)
+            self._vitals.finish(block, steps=self._parts.detector.steps)
+            if self._stopped or not desk.alive:
                 return
 
-    def _drain(self, dispatcher: Dispatcher) -> None:
+    def _push(self, block: Block, desk: Desk) -> None:
+        detections = self._parts.detector.push(block)
+        self._recent.push(block)
+        for detection in () if self._muted else detections:
+            self._write(detection)
+            self._vitals.note(detection)
+            desk.submit(detection)
+
+    def _take_over(self, desk: Desk) -> None:
+        """Put what a reload has built in the place of the old parts."""
+        new = self._reloader.take()
+        if new is None:
+            return
+        succeed(new.detector, self._parts.detector, self._recent)
+        desk.replace(new.table)
+        self._parts = new
+        log.info("reloaded bundle=%s", new.bundle)
+
+    def _drain(self, desk: Desk) -> None:
         """Wait for every result, as long as there is hope and time for one."""
         deadline = time.monotonic() + DRAIN_SECONDS
-        while sum(dispatcher.counts().values()) < self._submitted:
-            if self._stopped or not dispatcher.alive or time.monotonic() > deadline:
+        while not desk.finished:
+            if self._stopped or not desk.alive or time.monotonic() > deadline:
                 return
             time.sleep(_POLL_SECONDS)
 
     def _write(self, event: Detection | Dispatch) -> None:
-        """Write a line, from any thread; what keeps it from being written ends the listening."""
-        unwritten = True
+        """Write a line, from any thread; a full disk costs lines, a reader that is gone the end."""
         try:
             self._journal.write(event)
-            unwritten = self._journal.closed
         except OSError as error:
-            self._fault = error
-        finally:
-            if unwritten:
-                self._stop()
+            self._unwritten += 1
+            self._fault = self._lost_by = error
+            return
+        self._fault = None
+        if self._journal.closed:
+            self.stop()
 
-    def _complain(self, dispatcher: Dispatcher) -> None:
+    def _complaint(self, condition: Condition) -> str:
+        if condition.complaint or self._fault is None:
+            return condition.complaint
+        return f"stdout takes no more lines: {self._fault.strerror}"
+
+    def _complain(self, desk: Desk) -> None:
         """Raise what ended the listening, if it was a fault."""
         if self._journal.closed:
             raise BrokenPipeError("stdout has no reader any more")
-        if self._fault is not None:
-            raise SinkError(f"stdout takes no more lines: {self._fault}") from self._fault
-        if not dispatcher.alive:
-            raise SinkError("a sink's thread died; the lines above say why")
+        if self._deaths.first:
+            raise EdgekwsError(self._deaths.first)
+        if not desk.alive:
+            raise EdgekwsError("a sink's thread died")
+        if self._unwritten:
+            raise SinkError(
+                f"stdout took no more lines, {self._unwritten} are lost: {self._lost_by}"
+            )
 
-    def _stop(self) -> None:
-        self._stopped = True
-        self._source.stop()
+    def _look(self) -> None:
+        """Look at the main loop, on the thread of the watch."""
+        self._lookout.look(self.health())
+        if self._reloading and not self._reloader.busy:
+            self._reloading = False
+            self._notifier.ready()
 
-    @contextmanager
-    def _signals(self) -> Iterator[None]:
-        """Take SIGTERM and Ctrl-C as the wish to end in order."""
+    def _busy_seconds(self) -> float:
+        """Return for how long the main loop has been at one block, or at opening a device."""
+        condition, vitals = self._condition(), self._vitals
+        return max(vitals.age(vitals.busy) or 0.0, vitals.age(condition.working_since) or 0.0)
 
-        def on_signal(number: int, frame: FrameType | None) -> None:
-            del number, frame
-            self._stop()
 
-        before = {number: signal.signal(number, on_signal) for number in _SIGNALS}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
+def silenced(block: Block) -> Block:
+    """Return silence of the same length and place."""
+    return Block(np.zeros(np.shape(block.pcm)[:1], np.int16), block.start, block.sample_rate)
 
 
 def _listed(counts: Mapping[str, int]) -> str:

@@ -1,8 +1,9 @@
 """The detector: blocks of audio in, detections out; no clock, no thread, no I/O."""
 
 import math
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import astuple, dataclass
+from typing import Final
 
 import numpy as np
 
@@ -14,6 +15,11 @@ from edgekws.runtime.steps import Steps, StepStream
 from edgekws.runtime.tally import Tally, Warn, unheard
 from edgekws.runtime.trigger import Trigger
 from edgekws.specs import ModelSpec, TriggerSpec
+
+Observe = Callable[[Floats, Floats, int], None]
+"""Takes what one step went in with (features or samples), the scores that came out of it,
+(scores_per_step, n_labels), and the absolute index just after its last sample. Both arrays are
+lent: copy what is kept. Called on the main loop: return within microseconds, and never raise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +33,17 @@ class Counters:
     refused: int
     non_finite_scores: int
     detections: int
+
+    def plus(self, other: "Counters") -> "Counters":
+        """Return the sums."""
+        return Counters(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
+
+    def minus(self, other: "Counters") -> "Counters":
+        """Return the differences."""
+        return Counters(*(a - b for a, b in zip(astuple(self), astuple(other), strict=True)))
+
+
+NOTHING: Final = Counters(0, 0, 0, 0, 0, 0, 0)
 
 
 class Detector:
@@ -53,6 +70,9 @@ class Detector:
         self._trigger = Trigger(model, triggers)
         self._gaps, self._non_finite = Tally(warn), Tally(warn)
         self._samples = self._steps_done = self._detections = 0
+        self._earlier = NOTHING
+        self.observe: Observe | None = None
+        """Is shown every step; None costs nothing."""
         self.reset()
 
     def reset(self) -> None:
@@ -92,9 +112,23 @@ class Detector:
             raise BundleError("the model gives NaN or infinity as scores; use another bundle")
         return scores
 
+    def succeed(self, other: "Detector") -> None:
+        """Go on where another detector ends: in its ids, its counters, and who observes it."""
+        self._trigger.number_from(other._trigger.next_id)
+        self._earlier = other.counters.minus(self._own_counters())
+        self.observe = other.observe
+
+    @property
+    def steps(self) -> int:
+        """How many steps were made, by the detectors that went before too."""
+        return self._earlier.steps + self._steps_done
+
     @property
     def counters(self) -> Counters:
-        """What was seen so far."""
+        """What was seen so far, by the detectors that went before too."""
+        return self._earlier.plus(self._own_counters())
+
+    def _own_counters(self) -> Counters:
         return Counters(
             samples=self._samples,
             steps=self._steps_done,
@@ -128,7 +162,10 @@ class Detector:
         for step in self._steps.push(pcm):
             self._frames += self.model.step_frames
             self._steps_done += 1
-            yield self._engine.step(step), self._origin + features.samples(self._frames)
+            scores, end = self._engine.step(step), self._origin + features.samples(self._frames)
+            if self.observe is not None:
+                self.observe(step, scores, end)
+            yield scores, end
 
     def _judge(self, scores: Floats, end: int) -> list[Detection]:
         """Show the rows of one step, (scores_per_step, n_labels), to the trigger."""

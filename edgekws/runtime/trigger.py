@@ -45,6 +45,15 @@ class Trigger:
         self._last = np.zeros(count, np.int64)  # sample of the last detection
         self._idle = True  # every label armed and every streak 0
 
+    @property
+    def next_id(self) -> int:
+        """The id of the next detection."""
+        return self._next_id
+
+    def number_from(self, next_id: int) -> None:
+        """Give the next detection this id."""
+        self._next_id = next_id
+
     def push(self, scores: Floats, samples: Sequence[int]) -> list[Detection]:
         """Take posteriors (rows, n_labels) and the sample index just after each row."""
         assert len(scores) == len(samples), (scores.shape, len(samples))

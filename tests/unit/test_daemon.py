@@ -9,11 +9,12 @@ import pytest
 
 from edgekws.dispatch.commands import CommandTable
 from edgekws.dispatch.journal import Journal
-from edgekws.errors import SinkError, SourceError
+from edgekws.errors import EdgekwsError, SourceError
 from edgekws.events import Block, Detection, Dispatch
 from edgekws.runtime.daemon import Daemon
 from edgekws.runtime.detector import Detector
 from edgekws.runtime.evaluate import blocks
+from edgekws.runtime.parts import Parts
 from tests.fakes import RATE, LoudnessEngine, bursts, small_model, trigger_spec
 
 AUDIO = bursts(0.9, 3.0, seconds=4.5)
@@ -64,7 +65,8 @@ class Bell:
 def daemon(tape: Tape, bell: Bell, out: io.StringIO) -> Daemon:
     triggers = {"loud": trigger_spec(), "dull": trigger_spec()}
     detector = Detector(small_model(), LoudnessEngine(), triggers)
-    return Daemon(tape, detector, CommandTable({"loud": (bell,)}), Journal(out))
+    parts = Parts("test 1", detector, CommandTable({"loud": (bell,)}))
+    return Daemon(tape, parts, Journal(out))
 
 
 def events(out: io.StringIO) -> list[tuple[str, int]]:
@@ -89,10 +91,9 @@ def test_a_source_that_dies_ends_it_after_the_results() -> None:
     assert bell.closed
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_a_dead_worker_ends_it() -> None:
     tape, bell = Tape(), Bell(detail=b"bytes are no JSON")
-    with pytest.raises(SinkError, match="thread died"):
+    with pytest.raises(EdgekwsError, match="the thread 'sink-bell' died of TypeError: Object of"):
         daemon(tape, bell, io.StringIO()).run()
     assert tape.stopped
     assert bell.closed

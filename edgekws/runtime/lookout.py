@@ -1,0 +1,56 @@
+"""What is made of each look at the daemon's health: log lines, systemd's status and its ping."""
+
+import logging
+import time
+from typing import Final
+
+from edgekws.runtime.health import Health, words
+from edgekws.runtime.notify import Notifier
+from edgekws.runtime.vitals import Clock
+
+log = logging.getLogger(__name__)
+STATUS_SECONDS: Final = 10.0  # how old the words may be while the state stays as it is
+_PINGS_PER_WATCHDOG: Final = 4
+
+
+class Lookout:
+    """Tells of changes; pings only when audio came AND the model made a step since the last ping.
+
+    A daemon whose ears or model stand still is thus ended by systemd, whatever else runs in it.
+    """
+
+    def __init__(self, notifier: Notifier, clock: Clock = time.monotonic) -> None:
+        self._notifier, self._clock = notifier, clock
+        self._state = "starting"
+        self._reason = ""
+        self._told: float | None = None
+        self._pinged: float | None = None
+        self._seen = (0, 0)
+
+    def look(self, health: Health) -> None:
+        """Take a new health and tell whom it concerns."""
+        changed = (health.state, health.reason) != (self._state, self._reason)
+        if health.state != self._state:
+            self._log(health)
+        self._state, self._reason = health.state, health.reason
+        now = self._clock()
+        if changed or self._told is None or now - self._told >= STATUS_SECONDS:
+            self._told = now
+            self._notifier.status(words(health))
+        self._ping(health, now)
+
+    def _log(self, health: Health) -> None:
+        bad = health.state in ("deaf", "degraded")
+        reason = f" reason={health.reason}" if health.reason else ""
+        log.log(logging.WARNING if bad else logging.INFO, "health %s%s", health.state, reason)
+
+    def _ping(self, health: Health, now: float) -> None:
+        limit = self._notifier.watchdog_seconds
+        if limit is None:
+            return
+        if self._pinged is not None and now - self._pinged < limit / _PINGS_PER_WATCHDOG:
+            return
+        samples, steps = health.counters.samples, health.counters.steps
+        if samples > self._seen[0] and steps > self._seen[1]:
+            self._seen, self._pinged = (samples, steps), now
+            self._notifier.ping()

@@ -1,0 +1,40 @@
+"""What a reload replaces as a whole: the model that hears, and what is done about a label."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from edgekws.dispatch.commands import Command, CommandTable
+from edgekws.runtime.detector import Detector
+from edgekws.runtime.recent import Recent
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """A detector and the sinks for what it hears; `bundle` is its name and version.
+
+    Parts whose `table` is the very one of the parts before leave the sinks running.
+    """
+
+    bundle: str
+    detector: Detector
+    table: CommandTable
+    commands: tuple[Command, ...] = ()
+
+
+Rebuild = Callable[[Parts], Parts]
+"""Builds new parts beside the old ones, on a thread of its own; raises EdgekwsError."""
+
+
+def succeed(new: Detector, old: Detector, recent: Recent) -> None:
+    """Have a new detector hear the audio held and take over: it begins with its window full.
+
+    What it detects in there the old one was asked about, so it is not told again. The audio is
+    cut such that the steps of a live source end with its blocks, as `audio.live` has them.
+    """
+    features = new.model.features
+    step = new.model.step_frames * features.hop
+    lead = features.window - features.hop
+    block = recent.last(lead + max(0, recent.held - lead) // step * step)
+    if block is not None:
+        new.push(block)
+    new.succeed(old)

@@ -1,0 +1,86 @@
+"""The thread that looks after the main loop: it pings systemd, and ends a process that hangs."""
+
+import os
+import select
+import signal
+import threading
+import time
+from collections.abc import Callable
+from typing import Final, NoReturn
+
+from edgekws.audio.wake import WakePipe
+
+LOOK_SECONDS: Final = 0.5
+HANG_SECONDS: Final = 20.0  # no block, and no opening of a device, takes so long on any board
+END_SECONDS: Final = 4.0  # after a signal: promised are 2, and by then all has been tried
+EXIT_HUNG: Final = 1
+_STDERR: Final = 2
+
+
+class Watch:
+    """Calls `look` twice a second, and at once after a poke; what hangs ends with the process.
+
+    `busy_seconds` says for how long the main loop has been at one thing. Signals wake it through
+    `wake_fd`: `on_hangup` is called for SIGHUP, and one that asks for the end starts a clock.
+    """
+
+    def __init__(
+        self,
+        look: Callable[[], None],
+        *,
+        busy_seconds: Callable[[], float],
+        on_hangup: Callable[[], None],
+    ) -> None:
+        self._look, self._busy_seconds, self._on_hangup = look, busy_seconds, on_hangup
+        self._wake = WakePipe()
+        self._stopped = False
+        self._ending: float | None = None
+        self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
+
+    @property
+    def wake_fd(self) -> int:
+        """The descriptor for `signal.set_wakeup_fd`."""
+        return self._wake.writer
+
+    def start(self) -> None:
+        """Begin to look."""
+        self._thread.start()
+
+    def poke(self) -> None:
+        """Have it look at once; safe from any thread and from a signal handler."""
+        self._wake.set()
+
+    def stop(self) -> None:
+        """End the thread and wait for it."""
+        self._stopped = True
+        self._wake.set()
+        if self._thread.is_alive():
+            self._thread.join()
+        self._wake.close()
+
+    def _run(self) -> None:
+        poll = select.poll()
+        poll.register(self._wake.fileno(), select.POLLIN)
+        while not self._stopped:
+            if poll.poll(LOOK_SECONDS * 1000):
+                self._take_signals(self._wake.clear())
+            self._look()
+            self._end_what_hangs()
+
+    def _take_signals(self, numbers: bytes) -> None:
+        if signal.SIGHUP in numbers:
+            self._on_hangup()
+        if self._ending is None and {signal.SIGTERM, signal.SIGINT} & set(numbers):
+            self._ending = time.monotonic()
+
+    def _end_what_hangs(self) -> None:
+        if (busy := self._busy_seconds()) > HANG_SECONDS:
+            _die(f"the main loop has been at one thing for {busy:.0f} s")
+        if self._ending is not None and time.monotonic() - self._ending > END_SECONDS:
+            _die(f"did not end within {END_SECONDS:.0f} s of being told to")
+
+
+def _die(reason: str) -> NoReturn:
+    """End the process from beside the thread that cannot end it any more."""
+    os.write(_STDERR, f"edgekws: error: {reason}: ended by its watch\n".encode())
+    os._exit(EXIT_HUNG)

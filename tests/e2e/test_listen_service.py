@@ -1,0 +1,98 @@
+"""`edgekws listen` as systemd runs it: what it tells, and what SIGHUP does."""
+
+import shutil
+import signal
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import pytest
+
+from tests.bundles import LABELS, make_bundle, noise, tone
+from tests.commands import Listening
+from tests.service_manager import ServiceManager, service_manager
+
+SPEECH: Final = np.concatenate((noise(seconds=1), tone("yes"), noise(seconds=1))).tobytes()
+WATCHDOG: Final = {"WATCHDOG_USEC": "1000000", "WATCHDOG_PID": ""}
+SILENT_SECONDS: Final = 1.5  # several times what lies between two pings
+
+
+@pytest.fixture
+def manager() -> Iterator[ServiceManager]:
+    with (
+        tempfile.TemporaryDirectory(prefix="edgekws-") as name,  # short: it holds a socket
+        service_manager(Path(name) / "notify") as one,
+    ):
+        yield one
+
+
+def environ(manager: ServiceManager) -> dict[str, str]:
+    return {"NOTIFY_SOCKET": manager.address, **WATCHDOG}
+
+
+def settings(folder: Path, *, label: str = "yes") -> Path:
+    """Write a listen.toml whose program prints the address it must not be given."""
+    path = folder / "listen.toml"
+    path.write_text(
+        f'bundle = "bundle"\n[[commands]]\nlabel = "{label}"\nsink = "process"\n'
+        'argv = ["sh", "-c", "exit ${#NOTIFY_SOCKET}"]\n',
+        encoding="utf-8",
+    )
+    return path
+
+
+def test_systemd_is_told_when_it_hears_and_when_it_does_not(
+    tmp_path: Path, manager: ServiceManager
+) -> None:
+    make_bundle(tmp_path / "bundle")
+    with Listening("--config", settings(tmp_path), environ=environ(manager)) as listening:
+        manager.wait_for("READY=1")
+        assert "WATCHDOG=1" not in manager.lines
+        listening.feed(SPEECH)
+        manager.wait_for("WATCHDOG=1")
+        assert any(line.startswith("STATUS=listening (-, ") for line in manager.lines)
+        while manager.read(SILENT_SECONDS):
+            pass
+        pings = manager.lines.count("WATCHDOG=1")
+        listening.feed(SPEECH)
+        manager.wait_for("WATCHDOG=1")
+        assert manager.lines.count("WATCHDOG=1") == pings + 1
+        listening.process.terminate()
+        manager.wait_for("STOPPING=1")
+        done = listening.ends_by_itself(within_seconds=60.0)
+    assert done.code == 0
+    results = [line for line in done.lines if line["event"] == "dispatch"]
+    assert [line["exit_code"] for line in results] == [0, 0]
+
+
+def test_sighup_takes_a_new_bundle_or_keeps_the_old_one(
+    tmp_path: Path, manager: ServiceManager
+) -> None:
+    """The old bundle is gone from the disk meanwhile, as after a careless copy."""
+    make_bundle(tmp_path / "bundle")
+    config = settings(tmp_path)
+    with Listening("--config", config, environ=environ(manager)) as listening:
+        manager.wait_for("READY=1")
+        shutil.rmtree(tmp_path / "bundle")
+        listening.process.send_signal(signal.SIGHUP)
+        manager.wait_for("RELOADING=1")
+        manager.wait_for("READY=1")
+        listening.feed(SPEECH)
+        assert (listening.event()["id"], listening.event()["status"]) == (1, "done")
+        make_bundle(tmp_path / "bundle", labels=(*LABELS[:2], "stop", "yes"))
+        config.write_text(config.read_text().replace('"yes"', '"stop"'))
+        listening.process.send_signal(signal.SIGHUP)
+        manager.wait_for("RELOADING=1")
+        manager.wait_for("READY=1")
+        stop = tone("stop", labels=(*LABELS[:2], "stop", "yes"))
+        listening.feed(np.concatenate((noise(seconds=1), stop, noise(seconds=1))).tobytes())
+        event = listening.event()
+        assert (event["id"], event["label"]) == (2, "stop")
+        assert listening.event()["sink"] == "process"
+        done = listening.end()
+    assert done.code == 0
+    (failed,) = [line for line in done.stderr.splitlines() if "reload failed" in line]
+    assert f"{tmp_path}/bundle: no such bundle folder" in failed
+    assert "gaps=0" in done.stderr
