@@ -7,21 +7,13 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Final, Literal
+
+from edgekws.dispatch.outcome import Outcome
 
 GRACE_SECONDS: Final = 0.3  # between SIGTERM and SIGKILL: enough for a handler, short at shutdown
 _REAP_SECONDS: Final = 1.0  # a killed child that is still there hangs in the kernel
 _STDERR: Final = 2
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """How a run ended; `exit_code` is None where the program did not end by itself."""
-
-    status: Literal["done", "failed", "timeout"]
-    detail: str
-    exit_code: int | None = None
 
 
 def run_child(

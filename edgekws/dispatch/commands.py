@@ -3,15 +3,18 @@
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from typing import Final
 
-from edgekws.dispatch.sink import Sink, SinkSettings
+from edgekws.dispatch.sink import Announcer, Sink, SinkSettings
 from edgekws.dispatch.stdout import StdoutSettings
 from edgekws.errors import SinkError
+
+EVERY_LABEL: Final = "*"
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """What to do about one label."""
+    """What to do about one label, or about every one where `label` is `EVERY_LABEL`."""
 
     label: str
     sink: SinkSettings
@@ -34,8 +37,10 @@ class CommandTable:
 
 
 def complete_commands(labels: Sequence[str], given: Sequence[Command]) -> tuple[Command, ...]:
-    """Return the given commands, and stdout for each label that has none."""
+    """Return the given commands, those for every label once for each, and stdout for the rest."""
     named = {command.label for command in given}
+    if EVERY_LABEL in named:
+        return tuple(each for command in given for each in _for_each(labels, command))
     return (*given, *(Command(each, StdoutSettings()) for each in labels if each not in named))
 
 
@@ -60,8 +65,21 @@ def open_table(commands: Iterable[Command]) -> CommandTable:
                 undo.callback(sink.close)
                 opened.append((command.sink, sink))
             routes[command.label] = (*routes.get(command.label, ()), sink)
+        _announce(routes, [sink for _, sink in opened])
         undo.pop_all()
     return CommandTable(routes)
+
+
+def _for_each(labels: Sequence[str], command: Command) -> tuple[Command, ...]:
+    if command.label != EVERY_LABEL:
+        return (command,)
+    return same_commands(labels, (command.sink,))
+
+
+def _announce(routes: Mapping[str, tuple[Sink, ...]], sinks: Iterable[Sink]) -> None:
+    for sink in sinks:
+        if isinstance(sink, Announcer):
+            sink.announce([label for label, row in routes.items() if sink in row])
 
 
 def _open(command: Command) -> Sink:

@@ -5,9 +5,9 @@ parsed from a `--sink` text, and that opens the sink. Third parties add theirs a
 the group `edgekws.sinks`, each naming such a class.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Final, Protocol, Self
+from typing import TYPE_CHECKING, Any, Final, Protocol, Self, runtime_checkable
 
 from edgekws.errors import SinkError, UsageError
 from edgekws.events import Detection, Dispatch
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 SINKS: Final[Mapping[str, str]] = {
     "stdout": "edgekws.dispatch.stdout:StdoutSettings",
     "process": "edgekws.dispatch.process:ProcessSettings",
+    "mqtt": "edgekws.dispatch.mqtt:MqttSettings",
+    "webhook": "edgekws.dispatch.webhook:WebhookSettings",
 }
 ENTRY_POINT_GROUP: Final = "edgekws.sinks"
 
@@ -37,6 +39,15 @@ class Sink(Protocol):
 
     def close(self) -> None:
         """Make a running `send` end soon and let go of everything; called from another thread."""
+        ...
+
+
+@runtime_checkable
+class Announcer(Protocol):
+    """One more verb, for a sink whose peer wants to know beforehand what may come."""
+
+    def announce(self, labels: Sequence[str]) -> None:
+        """Say which labels go to this sink; called once, before the first `send`."""
         ...
 
 

@@ -9,7 +9,7 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
-from edgekws.dispatch.commands import Command
+from edgekws.dispatch.commands import EVERY_LABEL, Command
 from edgekws.dispatch.sink import SinkSettings, find_sink, unknown_sink
 from edgekws.engines.accelerators import find_accelerators
 from edgekws.errors import ConfigError, SinkError, UsageError
@@ -112,7 +112,11 @@ def decode_config(text: str, *, where: Path) -> ListenConfig:
 
 def check_labels(config: ListenConfig, commands: Sequence[str]) -> None:
     """Raise ConfigError where the file names a label that is no command of the bundle."""
-    named = [(f"commands[{i}].label", each.label) for i, each in enumerate(config.commands)]
+    named = [
+        (f"commands[{i}].label", each.label)
+        for i, each in enumerate(config.commands)
+        if each.label != EVERY_LABEL
+    ]
     named += [(_trigger_key(label), label) for label in config.triggers]
     for key, label in named:
         if label not in commands:

@@ -73,6 +73,15 @@ def test_listen_loads_no_openssl(bundle: Path, tmp_path: Path) -> None:
     assert not modules & {"hashlib", "_hashlib", "ssl"}
 
 
+def test_listen_imports_no_other_sink_than_it_is_told(bundle: Path, tmp_path: Path) -> None:
+    wav = write_wav(tmp_path / "yes.wav", tone("yes"))
+    flags = ("--bundle", bundle, "--source", f"wav:{wav}", "--sink", "process:true")
+    modules = modules_after("listen", *flags)
+    assert "edgekws.dispatch.process" in modules
+    assert not {name.partition(".")[0] for name in modules} & {"paho", "wyoming", "gpiozero"}
+    assert not modules & {"ssl", "http.client", "edgekws.dispatch.mqtt", "edgekws.dispatch.webhook"}
+
+
 def test_classify_imports_nothing_heavy(bundle: Path, tmp_path: Path) -> None:
     modules = modules_after("classify", "--bundle", bundle, write_wav(tmp_path / "a.wav", noise()))
     assert "edgekws.runtime.evaluate" in modules

@@ -71,7 +71,7 @@ def test_a_sink_text_gives_settings() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("telepathy:x", 'there is no sink "telepathy"; there are: .*process, stdout'),
+        ("telepathy:x", 'there is no sink "telepathy"; there are: mqtt, process, stdout, webhook'),
         ("", 'there is no sink ""'),
         ("stdout:file", "takes no settings"),
         ("process:", "argv needs a program"),
@@ -87,6 +87,16 @@ def test_a_label_without_a_command_goes_to_stdout() -> None:
     given = (Command("on", ProcessSettings(argv=("true",))),)
     assert complete_commands(("on", "off"), given) == (*given, Command("off", StdoutSettings()))
     assert complete_commands(("on",), ()) == (Command("on", StdoutSettings()),)
+
+
+def test_a_command_for_every_label_stands_for_each() -> None:
+    process, stdout = ProcessSettings(argv=("true",)), StdoutSettings()
+    given = (Command("*", process), Command("off", stdout))
+    assert complete_commands(("on", "off"), given) == (
+        Command("on", process),
+        Command("off", process),
+        Command("off", stdout),
+    )
 
 
 def test_same_commands_send_every_label_to_every_sink() -> None:

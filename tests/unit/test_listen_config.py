@@ -76,7 +76,7 @@ def test_an_absolute_bundle_stays_where_it_is() -> None:
         ('[[commands]]\nlabel = "on"', "commands[0]: table missing required field sink"),
         (
             '[[commands]]\nlabel = "on"\nsink = "radio"',
-            'commands[0].sink: there is no sink "radio"; there are: process, stdout',
+            'commands[0].sink: there is no sink "radio"; there are: mqtt, process, stdout, webhook',
         ),
         (
             '[[commands]]\nlabel = 3\nsink = "stdout"',
@@ -143,6 +143,10 @@ def test_labels_of_the_bundle_pass() -> None:
     check_labels(decode_config(WHOLE, where=WHERE), ("lights on", "开灯", "关灯"))
 
 
+def test_every_label_is_one_of_the_bundle() -> None:
+    check_labels(decode_config('[[commands]]\nlabel = "*"\nsink = "stdout"', where=WHERE), ("on",))
+
+
 @pytest.mark.parametrize(
     ("labels", "message"),
     [
@@ -201,5 +205,11 @@ def test_every_example_of_the_shipped_file_is_valid() -> None:
     assert config.model == "tflite-int8"
     assert config.accelerators == ("tensorrt", "cuda")
     assert config.bundle == SHIPPED.parent / "dist" / "lights-rpi"
-    assert [command.label for command in config.commands] == ["lights on", "开灯"]
+    assert [command.label for command in config.commands] == [
+        "lights on",
+        "*",
+        "lights on",
+        "lights on",
+        "开灯",
+    ]
     assert None not in (config.triggers["开灯"].on, config.triggers["开灯"].refractory_samples)

@@ -1,0 +1,122 @@
+"""`edgekws listen` with sinks whose peers are real, and fail: the ears never stop for them."""
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import pytest
+
+from tests.bundles import make_bundle, noise, tone
+from tests.commands import PATIENCE_SECONDS, Listening, edgekws, environment, write_wav
+from tests.hooks import HookServer
+from tests.mosquitto import Mosquitto
+
+SPEECH: Final = np.concatenate((noise(seconds=1), tone("yes"), noise(seconds=1))).tobytes()
+QUEUE_AND_ONE: Final = 17  # what waits for a sink, and what it is at
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_bundle(tmp_path_factory.mktemp("sinks") / "tones")
+
+
+def config(folder: Path, text: str) -> Path:
+    path = folder / "listen.toml"
+    path.write_text(f'[[commands]]\nlabel = "*"\n{text}\n', encoding="utf-8")
+    return path
+
+
+def test_a_sink_that_hangs_loses_no_audio_and_counts_what_it_drops(
+    tmp_path: Path, bundle: Path
+) -> None:
+    with HookServer("hang") as server:
+        text = f'sink = "webhook"\nurl = "{server.url}"\ntimeout_seconds = 60.0'
+        with Listening("--bundle", bundle, "--config", config(tmp_path, text)) as listening:
+            listening.feed(SPEECH)
+            assert listening.event()["event"] == "detection"
+            assert server.arrived.acquire(timeout=PATIENCE_SECONDS)
+            spoken = QUEUE_AND_ONE + 3
+            listening.feed(SPEECH * (spoken - 1))
+            events = [listening.event() for _ in range(spoken - 1 + 3)]
+            dropped = [each for each in events if each["event"] == "dispatch"]
+            assert [each["status"] for each in dropped] == ["dropped"] * 3
+            assert sum(each["event"] == "detection" for each in events) == spoken - 1
+            server.answers = [200]
+            server.released.set()
+            done = listening.end()
+    assert [line["status"] for line in done.lines] == ["done"] * QUEUE_AND_ONE
+    assert f"done={QUEUE_AND_ONE} failed=0 timeout=0 dropped=3" in done.stderr
+    assert f"samples={len(SPEECH) // 2 * spoken} " in done.stderr
+
+
+def test_home_assistant_sees_a_device_and_that_it_died(tmp_path: Path, bundle: Path) -> None:
+    with Mosquitto(tmp_path) as broker:
+        text = f'sink = "mqtt"\nhost = "localhost"\nport = {broker.port}\ndevice = "den"'
+        with (
+            broker.subscribe("homeassistant/device/+/config") as configs,
+            broker.subscribe("edgekws/den/availability") as states,
+            Listening("--bundle", bundle, "--config", config(tmp_path, text)) as listening,
+        ):
+            (component,) = configs.next().json["components"].values()
+            assert component["event_types"] == ["no", "yes", "开灯"]
+            assert states.next().payload == b"online"
+            listening.feed(SPEECH)
+            assert [listening.event()["event"] for _ in range(2)] == ["detection", "dispatch"]
+            listening.process.send_signal(signal.SIGKILL)
+            assert states.until(b"offline")
+
+
+def test_a_missing_package_is_named_with_the_line_that_installs_it(bundle: Path) -> None:
+    script = (
+        "import sys; sys.modules['paho'] = None\n"
+        "from edgekws.cli.app import main; sys.exit(main(sys.argv[1:]))"
+    )
+    flags = ("listen", "--source", "-", "--bundle", str(bundle), "--sink", "mqtt:broker")
+    done = subprocess.run(
+        [sys.executable, "-c", script, *flags],
+        env=environment(),
+        input=b"",
+        capture_output=True,
+        timeout=PATIENCE_SECONDS,
+        check=False,
+    )
+    assert done.returncode == 7
+    assert b"pip install 'edgekws[mqtt]'" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "message"),
+    [
+        (
+            'sink = "mqtt"\nhost = "a"\nprot = 1',
+            3,
+            "commands[0]: table contains unknown field prot",
+        ),
+        ('sink = "mqtt"\nhost = "a"\nport = 0', 3, "commands[0]: need 0 < port < 65536"),
+        ('sink = "webhook"\nurl = "ftp://a"', 3, "commands[0]: url needs to start with http"),
+        (
+            'sink = "webhook"\nurl = "http://a"\nsecret_file = "/no/such"',
+            9,
+            'command "yes": secret_file: /no/such cannot be read: No such file or directory',
+        ),
+    ],
+)
+def test_a_wrong_setting_is_named_with_file_and_key(
+    tmp_path: Path, bundle: Path, text: str, code: int, message: str
+) -> None:
+    flags = ("--bundle", bundle, "--source", "-")
+    done = edgekws("listen", *flags, "--config", config(tmp_path, text))
+    assert (done.code, done.lines) == (code, [])
+    assert message in done.error
+
+
+def test_a_webhook_on_the_command_line_gets_every_command(tmp_path: Path, bundle: Path) -> None:
+    wav = write_wav(tmp_path / "yes.wav", np.frombuffer(SPEECH, np.int16))
+    with HookServer() as server:
+        source = ("--bundle", bundle, "--source", f"wav:{wav}")
+        done = edgekws("listen", *source, "--sink", f"webhook:{server.url}")
+    assert [line["status"] for line in done.lines[1:]] == ["done"]
+    assert len(server.posted) == 1
