@@ -39,7 +39,7 @@ check: $(VENV)/.dev ## format, lint, types and import rules
 	$(BIN)/mypy --strict
 	$(BIN)/lint-imports
 
-export: $(VENV)/$(if $(filter rpi%,$(TARGET)),.formats,.cloud) ## bundle, installer and archive for TARGET (rpi, x86, ...) in dist/
+export: $(VENV)/$(if $(filter rpi% mcu,$(TARGET)),.formats,.cloud) ## bundle, installer and archive for TARGET (rpi, x86, ...) in dist/
 	$(BIN)/edgekws export --target $(TARGET) --out dist $(EXPORT_FLAGS)
 
 bench: $(VENV)/.venv-made ## cost of the newest bundle on this machine
@@ -74,7 +74,7 @@ $(VENV)/.cloud: $(VENV)/.venv-made
 
 $(VENV)/.formats: $(VENV)/.cloud
 	@echo "installing the converters to TFLite and OpenVINO, and their runtimes"
-	$(PIP) -e '.[export-tflite,export-openvino]'
+	$(PIP) -e '.[export-tflite,export-openvino,export-mcu]'
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.formats

@@ -147,7 +147,10 @@ def _export(args: argparse.Namespace) -> int:
     )
     if report:
         _say(f"what it hears, and at which thresholds, in curves: {report}")
-    _say(f"next: edgekws listen --bundle {made.folder}")
+    if made.firmware:
+        _say(f"next: make -C {made.firmware} test, and its README.md")
+    else:
+        _say(f"next: edgekws listen --bundle {made.folder}")
     if made.installs:
         _say(f"or copy {made.archive} to the board: tar xf, then sh {made.folder.name}/install.sh")
     return 0
@@ -171,9 +174,10 @@ def _export_run(folder: Path, out: Path, args: argparse.Namespace) -> Path:
 
 def _export_shipped(out: Path, args: argparse.Namespace) -> Path:
     from edgekws.export.repack import repack
+    from edgekws.export.targets import find_target
     from edgekws.runtime.wiring import find_shipped
 
-    place = find_shipped()
+    place = find_shipped(find_target(args.target).shipped)
     _say(f"no run in runs/: taking the shipped bundle {place.name}")
     return repack(place, out, args.target, say=_say, models=args.model)
 

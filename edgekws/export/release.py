@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from edgekws.bundle import open_bundle
 from edgekws.bundle.writing import check_place, clean_leftovers, move_folder, partial_folder
@@ -13,21 +14,26 @@ from edgekws.export.budget import describe, measure, require_budget
 from edgekws.export.installer import write_installer
 from edgekws.export.targets import choose_pythons, find_target
 from edgekws.export.thresholds import report_path
+from edgekws.export.tools import load_tool
 
 Say = Callable[[str], None]
 MakeBundle = Callable[[Path], Path]
+
+FIRMWARE: Final = "edgekws.export.mcu_firmware:write_firmware"
 
 
 @dataclass(frozen=True, slots=True)
 class Release:
     """The folder, which is a bundle too, and the archive of it; whether they install themselves.
 
-    `report` is the page beside them, where one was made.
+    `report` is the page beside them, where one was made; `firmware` is the folder in C inside of
+    the bundle's, for a board that runs no Python.
     """
 
     folder: Path
     archive: Path
     report: Path | None
+    firmware: Path | None
     installs: bool
 
 
@@ -63,13 +69,16 @@ def release(
         with _writing(place):
             if versions:
                 write_installer(bundle, board, versions, wheelhouse=wheelhouse)
+            else:
+                load_tool(FIRMWARE, aim=board.name, extra="export-mcu")(bundle, board, say)
             write_sums(made)
             write_archive(made, aside / archive.name)
             clean_leftovers(place)
             move_folder(made, place)
             (aside / archive.name).replace(archive)
             report = _move_report(report_path(made), report_path(place))
-    return Release(place, archive, report, installs=bool(versions))
+    firmware = None if versions else place / "firmware"
+    return Release(place, archive, report, firmware, installs=bool(versions))
 
 
 def _move_report(made: Path, place: Path) -> Path | None:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from edgekws.errors import UsageError
+from edgekws.runtime.wiring import DEFAULT_BUNDLE
 from edgekws.specs import ModelKey
 
 
@@ -14,12 +15,14 @@ class Budget:
     `model_bytes` counts all model files together. `rss_mb` and `core_share` are those of the first
     model as `edgekws bench` measures them where the export runs: on the board the memory is about
     the same, the share of a core is larger, by a factor that only the board itself can tell.
-    Neither is measured for a board without Python.
+    A microcontroller has `flash_bytes` and `ram_bytes` instead, for all of the keyword spotter.
     """
 
     model_bytes: int
-    rss_mb: float
-    core_share: float
+    rss_mb: float = 0.0
+    core_share: float = 0.0
+    flash_bytes: int = 0
+    ram_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +30,10 @@ class Target:
     """One kind of board.
 
     `architecture` is what `uname -m` says there. `pythons` are the versions of its usual systems,
-    newest first; a board without Python gets a bundle and no installer. Of `models` the best one
-    for it stands first: the engine of that one is installed, on `threads` threads. `accelerators`
-    are those that its listen.toml names, best first.
+    newest first; a board without Python gets firmware in C and no installer. Of `models` the best
+    one for it stands first: the engine of that one is installed, on `threads` threads.
+    `accelerators` are those that its listen.toml names, best first. `shipped` is the bundle that is
+    exported where there is no run.
     """
 
     name: str
@@ -40,6 +44,7 @@ class Target:
     threads: int
     budget: Budget
     accelerators: tuple[str, ...] = ()
+    shipped: str = DEFAULT_BUNDLE
 
 
 _ONNX: Final = (
@@ -91,12 +96,13 @@ TARGETS: Final = (
     ),
     Target(
         name="mcu",
-        board="a microcontroller with half a megabyte of flash",
+        board="a microcontroller of the class of a Cortex-M3 or M4",
         architecture="armv7e-m",
         pythons=(),
         models=(ModelKey("tflite", "int8"),),
         threads=1,
-        budget=Budget(model_bytes=100_000, rss_mb=0.0, core_share=0.0),
+        budget=Budget(model_bytes=100_000, flash_bytes=98_304, ram_bytes=32_768),
+        shipped="commands-12-tiny",
     ),
 )
 

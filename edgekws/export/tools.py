@@ -16,11 +16,19 @@ def find_tool(table: Mapping[Format, str], format: Format) -> Any:
 
     Raises MissingExtraError where what it imports is not installed.
     """
-    module, _, name = table[format].partition(":")
+    return load_tool(table[format], aim=format, extra=EXTRAS[format])
+
+
+def load_tool(target: str, *, aim: str, extra: str) -> Any:
+    """Return the function "module:function", which exporting to an aim needs.
+
+    Raises MissingExtraError, with the extra that brings it, where what it imports is not installed.
+    """
+    module, _, name = target.partition(":")
     try:
         return getattr(import_module(module), name)
     except ImportError as error:
         raise MissingExtraError(
-            f"exporting to {format} needs {error.name}, which is not installed or does not load: "
-            f"pip install 'edgekws[{EXTRAS[format]}]'"
+            f"exporting to {aim} needs {error.name}, which is not installed or does not load: "
+            f"pip install 'edgekws[{extra}]'"
         ) from error

@@ -37,10 +37,10 @@ class Device:
     accelerator: str | None
 
 
-def find_shipped() -> Path:
-    """Return the bundle that ships with edgekws, in a wheel or a clone; BundleError without one."""
+def find_shipped(name: str = DEFAULT_BUNDLE) -> Path:
+    """Return a bundle that ships with edgekws, in a wheel or a clone; BundleError without it."""
     places = [
-        root / DEFAULT_BUNDLE
+        root / name
         for root in (PACKAGE / "share" / "bundles", PACKAGE.parent / "models" / "bundles")
     ]
     for place in places:

@@ -214,11 +214,7 @@ def test_the_costs_are_told(tmp_path: Path) -> None:
         assert unit in line
 
 
-def test_a_board_without_python_gets_the_bundle_alone(tmp_path: Path) -> None:
-    made = release(tones("mcu"), tmp_path, "mcu", say=quiet)
-    own = {entry.path for entry in open_bundle(made.folder).manifest.files()}
-    assert set(contents(made.folder)) == own | {"manifest.json", "SHA256SUMS"}
-    assert not made.installs
+def test_a_board_without_python_has_no_wheelhouse(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="mcu runs no Python"):
         release(tones("mcu"), tmp_path, "mcu", wheelhouse=True, say=quiet)
 

@@ -1,0 +1,139 @@
+"""`edgekws export --target mcu`: a folder that compiles as it is, always the same, or a reason."""
+
+import shutil
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import pytest
+from ai_edge_litert.schema_py_generated import BuiltinOperator
+
+from edgekws.bundle import Bundle
+from edgekws.errors import ExportError, MissingExtraError
+from edgekws.export.mcu_firmware import find_sources, mcu_model
+from edgekws.export.mcu_graph import read_graph
+from edgekws.export.mcu_range import require_range, stages
+from edgekws.export.mcu_size import Size, require_room
+from edgekws.export.release import Release, release
+from edgekws.export.repack import repack
+from edgekws.export.targets import find_target
+from edgekws.specs import FeatureSpec
+from tests.firmware_tools import run, tool
+from tests.kws_firmware import TINY, Firmware
+from tests.needs import lacking
+from tests.tflite_models import delay_model
+
+MCU: Final = find_target("mcu")
+
+
+def quiet(_: str) -> None:
+    """Say nothing."""
+
+
+def export(out: Path, *, bundle: Path = TINY) -> Release:
+    try:
+        return release(lambda aside: repack(bundle, aside, "mcu", say=quiet), out, "mcu", say=quiet)
+    except MissingExtraError as error:
+        lacking(str(error))
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> Release:
+    return export(tmp_path_factory.mktemp("dist"))
+
+
+def test_the_folder_compiles_as_it_is_and_passes_its_golden_vectors(
+    exported: Release, tmp_path: Path
+) -> None:
+    assert exported.firmware is not None
+    firmware = shutil.copytree(exported.firmware, tmp_path / "firmware")
+    tool("gcc")
+    said = run(["make", "-C", firmware, "CC=gcc", "CFLAGS=-O1", "test"])
+    assert "pass: fixed point" in said
+    assert "pass: float" in said
+    assert "FAIL" not in said
+
+
+def test_an_export_has_the_same_bytes_again(exported: Release, tmp_path: Path) -> None:
+    again = export(tmp_path)
+    assert again.archive.read_bytes() == exported.archive.read_bytes()
+    assert not again.installs
+
+
+def test_every_source_of_ours_is_in_it(exported: Release) -> None:
+    assert exported.firmware is not None
+    for folder in ("include", "src", "tests"):
+        for path in (find_sources() / folder).iterdir():
+            there = "tests" if folder == "tests" else "src"
+            copy = exported.firmware / there / path.name
+            assert copy.read_text("utf-8") == path.read_text("utf-8")
+
+
+def test_a_model_over_the_budget_of_bytes_fails_and_leaves_nothing(tmp_path: Path) -> None:
+    with pytest.raises(ExportError, match=r"over the budget of mcu: models of \d+ bytes"):
+        export(tmp_path / "dist", bundle=TINY.parent / "commands-12")
+    assert not (tmp_path / "dist").exists()
+
+
+def test_flash_and_memory_over_the_budget_are_told_in_figures(firmware: Firmware) -> None:
+    require_room(firmware.model.size, MCU)
+    with pytest.raises(ExportError, match=r"98305 bytes of flash, allowed are 98304"):
+        require_room(Size(flash=98_305, working=0), MCU)
+    with pytest.raises(ExportError, match=r"33920 bytes of memory, allowed are 32768"):
+        require_room(Size(flash=0, working=32_768), MCU)
+
+
+def test_a_bundle_without_the_int8_model_is_refused(firmware: Firmware) -> None:
+    bundle = firmware.bundle
+    others = tuple(model for model in bundle.manifest.models if model.format != "tflite")
+    without = Bundle(bundle.path, msgspec.structs.replace(bundle.manifest, models=others))
+    with pytest.raises(Exception, match="a microcontroller runs tflite-int8"):
+        mcu_model(without)
+
+
+def test_an_operator_that_the_engine_lacks_is_named() -> None:
+    with pytest.raises(ExportError, match="the operator STRIDED_SLICE is none of"):
+        read_graph(delay_model("int8", operator=BuiltinOperator.STRIDED_SLICE))
+
+
+def spec_of(firmware: Firmware, **changes: int) -> FeatureSpec:
+    return msgspec.structs.replace(firmware.model.spec.features, **changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "stage"),
+    [
+        ({"fft": 500}, "stage fft: 500 points are no power of 2"),
+        ({"fft": 65_536}, "stage sizes of the fixed-point front end"),
+        ({"log_floor_exponent": 3}, "stage floor of the fixed-point front end"),
+        ({"log_floor_exponent": -12}, "stage floor beside full scale of the fixed-point front end"),
+    ],
+)
+def test_features_that_overflow_in_fixed_point_are_refused_with_the_stage(
+    firmware: Firmware, changes: dict[str, int], stage: str
+) -> None:
+    model = msgspec.structs.replace(firmware.model.spec, features=spec_of(firmware, **changes))
+    with pytest.raises(ExportError, match=stage):
+        require_range(model, firmware.model.file.graph.features)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "stage"),
+    [
+        ("mean", 40_000.0, "stage mean of the fixed-point front end"),
+        ("scale", 2.0e9, "stage scale of the fixed-point front end"),
+    ],
+)
+def test_a_normalization_that_overflows_is_refused_with_the_stage(
+    firmware: Firmware, field: str, value: float, stage: str
+) -> None:
+    vector = getattr(firmware.model.spec, field)
+    model = msgspec.structs.replace(firmware.model.spec, **{field: (value, *vector[1:])})
+    with pytest.raises(ExportError, match=stage):
+        require_range(model, firmware.model.file.graph.features)
+
+
+def test_the_shipped_features_fit_every_stage(firmware: Firmware) -> None:
+    found = list(stages(firmware.model.spec, firmware.model.file.graph.features))
+    assert all(stage.fits for stage in found)
+    assert len({stage.name for stage in found}) == len(found)
