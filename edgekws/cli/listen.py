@@ -3,6 +3,7 @@
 import argparse
 import os
 import sys
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Final
 
 from edgekws.cli.setup import begin
@@ -25,14 +26,25 @@ def run(args: argparse.Namespace) -> int:
     """Put the daemon together and run it; JSON lines on stdout, messages on stderr."""
     begin(verbose=args.verbose, quiet=False)
     notifier = _notifier()
+    from edgekws.audio.source import Condition
+    from edgekws.cli.beside import Beside
     from edgekws.dispatch.journal import Journal
     from edgekws.runtime.daemon import Daemon
 
     assembly = Assembly(args)
     parts = assembly.build()
     source = _open_source(assembly.source, parts.detector.model)
-    journal = Journal(sys.stdout)
-    Daemon(source, parts, journal, rebuild=assembly.build, notifier=notifier).run()
+    beside = Beside(assembly.config, sample_rate=parts.detector.model.features.sample_rate)
+    daemon = Daemon(
+        source,
+        parts,
+        beside.outlet(Journal(sys.stdout)),
+        rebuild=assembly.build,
+        condition=beside.condition(Condition),
+        notifier=notifier,
+    )
+    with ExitStack() as closing:
+        daemon.run(beside.open(daemon, closing))
     return 0
 
 
@@ -40,7 +52,11 @@ class Assembly:
     """Builds the parts of the daemon from flags, listen.toml and bundle, now and at a reload."""
 
     def __init__(self, args: argparse.Namespace) -> None:
+        from edgekws.runtime.config import ListenConfig
+
         self._args = args
+        self.config = ListenConfig()
+        """What the last build read."""
         self.source = DEFAULT_SOURCE
         """What the last build listens to."""
 
@@ -70,7 +86,8 @@ class Assembly:
                 f"{config.where}: source: it is {source!r} now and was {self.source!r}; another"
                 " source needs a restart"
             )
-        self.source = source
+        if old is not None:
+            _check_beside(config, self.config)
         bundle = find_bundle(args.bundle or config.bundle)
         model = bundle.manifest.model
         _check_rate(model, old)
@@ -84,6 +101,7 @@ class Assembly:
             accelerators=find_accelerators(args.accelerator or config.accelerators),
             triggers=triggers,
         )
+        self.config, self.source = config, source
         kept = old is not None and old.commands == commands
         table = old.table if old is not None and kept else open_table(commands)
         name = f"{bundle.manifest.name} {bundle.manifest.version}"
@@ -97,6 +115,12 @@ def _notifier() -> "Notifier":
     address, usec, pid = (os.environ.pop(name, "") for name in _SYSTEMD)
     ours = usec.isdecimal() and pid in ("", str(os.getpid()))
     return Notifier(address, watchdog_seconds=int(usec) / 1e6 if ours else None)
+
+
+def _check_beside(new: "ListenConfig", old: "ListenConfig") -> None:
+    for name in ("control", "metrics", "journal"):
+        if getattr(new, name) != getattr(old, name):
+            raise ConfigError(f"{new.where}: [{name}]: it is another now; that needs a restart")
 
 
 def _check_rate(model: "ModelSpec", old: "Parts | None") -> None:

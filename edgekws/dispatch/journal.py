@@ -10,6 +10,8 @@ from typing import Final, TextIO
 
 from edgekws.events import Detection, Dispatch
 
+Event = Detection | Dispatch
+
 _EVENT_NAMES: Final = {Detection: "detection", Dispatch: "dispatch"}
 
 
@@ -30,9 +32,9 @@ class Journal:
         """Whether nobody reads the stream any more."""
         return self._closed
 
-    def write(self, event: Detection | Dispatch) -> None:
+    def write(self, event: Event) -> None:
         """Write one line and flush it."""
-        fields = {"event": _EVENT_NAMES[type(event)], **asdict(event)}
+        fields = event_fields(event)
         with self._lock:
             if self._closed:
                 return
@@ -57,3 +59,13 @@ class Journal:
                 os.dup2(null, self._stream.fileno())
             finally:
                 os.close(null)
+
+
+def event_fields(event: Event) -> dict[str, object]:
+    """Return what the line of an event holds."""
+    return {"event": _EVENT_NAMES[type(event)], **asdict(event)}
+
+
+def event_line(event: Event) -> bytes:
+    """Return the line of an event in UTF-8, its end included."""
+    return json.dumps(event_fields(event), ensure_ascii=False).encode(errors="replace") + b"\n"

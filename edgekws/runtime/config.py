@@ -13,6 +13,7 @@ from edgekws.dispatch.commands import EVERY_LABEL, Command
 from edgekws.dispatch.sink import SinkSettings, find_sink, unknown_sink
 from edgekws.engines.accelerators import find_accelerators
 from edgekws.errors import ConfigError, SinkError, UsageError
+from edgekws.runtime.tables import ControlTable, JournalTable, MetricsTable
 from edgekws.specs import Spec, TriggerSpec
 
 _Decoded = TypeVar("_Decoded")
@@ -51,6 +52,9 @@ class ListenConfig:
     accelerators: tuple[str, ...] = ()
     commands: tuple[Command, ...] = ()
     triggers: Mapping[str, TriggerOverride] = field(default_factory=dict)
+    control: ControlTable | None = None
+    metrics: MetricsTable | None = None
+    journal: JournalTable | None = None
 
 
 class _File(Spec, frozen=True):
@@ -62,6 +66,9 @@ class _File(Spec, frozen=True):
     source: SourceTable | None = None
     commands: tuple[dict[str, Any], ...] = ()
     triggers: dict[str, dict[str, Any]] = msgspec.field(default_factory=dict)
+    control: ControlTable | None = None
+    metrics: MetricsTable | None = None
+    journal: JournalTable | None = None
 
 
 class _CommandHead(Spec, frozen=True):
@@ -107,6 +114,9 @@ def decode_config(text: str, *, where: Path) -> ListenConfig:
             label: _convert(raw, TriggerOverride, f"{where}: {_trigger_key(label)}")
             for label, raw in file.triggers.items()
         },
+        control=file.control,
+        metrics=file.metrics,
+        journal=file.journal,
     )
 
 

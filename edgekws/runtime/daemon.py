@@ -2,23 +2,24 @@
 
 import logging
 import time
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import asdict
 from typing import Final
 
 import numpy as np
 
 from edgekws.audio.source import AudioSource, Condition
-from edgekws.dispatch.journal import Journal
+from edgekws.dispatch.journal import Event
 from edgekws.errors import EdgekwsError, SinkError, UsageError
-from edgekws.events import Block, Detection, Dispatch
+from edgekws.events import Block
 from edgekws.runtime.deaths import Deaths
 from edgekws.runtime.desk import Desk
 from edgekws.runtime.detector import Counters
 from edgekws.runtime.health import DispatchCounts, Health, Signs, judge, level_dbfs
 from edgekws.runtime.lookout import Lookout
 from edgekws.runtime.notify import Notifier
+from edgekws.runtime.outlets import Outlet
 from edgekws.runtime.parts import Parts, Rebuild, succeed
 from edgekws.runtime.recent import Recent
 from edgekws.runtime.reload import Reloader
@@ -49,7 +50,7 @@ class Daemon:
         self,
         source: AudioSource,
         parts: Parts,
-        journal: Journal,
+        journal: Outlet,
         *,
         rebuild: Rebuild = unchanging,
         condition: Callable[[], Condition] = Condition,
@@ -70,8 +71,10 @@ class Daemon:
         self._fault: OSError | None = None
         self._lost_by: OSError | None = None
 
-    def run(self) -> Counters:
+    def run(self, beside: Sequence[AbstractContextManager[object]] = ()) -> Counters:
         """Listen, then let the sinks finish, and return what was seen.
+
+        What runs `beside` is entered first and left last.
 
         Raises:
             SourceError: the source did not open, or died.
@@ -81,6 +84,8 @@ class Daemon:
         """
         with ExitStack() as closing:
             closing.enter_context(self._deaths)
+            for companion in beside:
+                closing.enter_context(companion)
             closing.callback(self._watch.stop)
             closing.callback(self._notifier.stopping)
             closing.enter_context(signals(self.stop, wake_fd=self._watch.wake_fd))
@@ -194,7 +199,7 @@ class Daemon:
                 return
             time.sleep(_POLL_SECONDS)
 
-    def _write(self, event: Detection | Dispatch) -> None:
+    def _write(self, event: Event) -> None:
         """Write a line, from any thread; a full disk costs lines, a reader that is gone the end."""
         try:
             self._journal.write(event)

@@ -1,0 +1,155 @@
+"""What runs beside the daemon by listen.toml: the control socket, metrics, the journal file."""
+
+import logging
+import time
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edgekws.cli.places import socket_to_open
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from edgekws.audio.source import Condition
+    from edgekws.dispatch.journal import Event, Journal
+    from edgekws.runtime.config import ListenConfig
+    from edgekws.runtime.control import Controlled
+    from edgekws.runtime.hush import Hush
+    from edgekws.runtime.ledger import Ledger
+    from edgekws.runtime.outlets import Outlet
+    from edgekws.runtime.reception import Chore, Door, Reception
+
+log = logging.getLogger(__name__)
+
+
+class Beside:
+    """Opens what listen.toml names, before the first sound; where it names nothing, does nothing.
+
+    What is opened is closed when the context ends; the thread itself is the daemon's to run.
+    """
+
+    def __init__(self, config: "ListenConfig", *, sample_rate: int) -> None:
+        from edgekws.runtime.counts import Tellers
+
+        self._config, self._sample_rate = config, sample_rate
+        self._tellers = Tellers()
+        self._ledger = self._open_ledger()
+        self._reception: Reception | None = None
+
+    @property
+    def wanted(self) -> bool:
+        """Whether listen.toml names anything of it."""
+        config = self._config
+        return any((config.control, config.metrics, config.journal))
+
+    def outlet(self, journal: "Journal") -> "Outlet":
+        """Return what the daemon writes its events to."""
+        from edgekws.runtime.outlets import Outlets
+
+        return Outlets(journal, (self._tellers.note, self._note)) if self.wanted else journal
+
+    def condition(self, source: "Callable[[], Condition]") -> "Callable[[], Condition]":
+        """Return the condition of the source, with what is wrong with the journal file."""
+        ledger = self._ledger
+        if ledger is None:
+            return source
+
+        def condition() -> "Condition":
+            seen = source()
+            return replace(seen, complaint=seen.complaint or ledger.complaint)
+
+        return condition
+
+    def open(self, daemon: "Controlled", closing: ExitStack) -> "tuple[Reception, ...]":
+        """Open the doors and return what has to run; ConfigError where one cannot be opened."""
+        from edgekws.runtime.hush import Hush
+        from edgekws.runtime.reception import Reception
+
+        if not self.wanted:
+            return ()
+        hush = Hush(daemon)
+        doors: list[Door] = []
+        chores: list[Chore] = [hush.look]
+        if self._config.control is not None:
+            doors.append(self._control_door(daemon, hush, closing))
+        self._add_metrics(daemon, doors, chores, closing)
+        if self._ledger is not None:
+            chores.append(self._ledger.work)
+        self._reception = Reception(doors, chores)
+        return (self._reception,)
+
+    def _note(self, event: "Event", now: float) -> None:
+        from edgekws.dispatch.journal import event_line
+
+        del now
+        line = event_line(event)
+        if self._ledger is not None:
+            self._ledger.take(line)
+        if self._reception is not None:
+            self._reception.tell(line)
+
+    def _open_ledger(self) -> "Ledger | None":
+        from edgekws.runtime.ledger import Ledger
+
+        table = self._config.journal
+        if table is None:
+            return None
+        return Ledger(self._place(table.path), max_bytes=table.max_bytes, files=table.files)
+
+    def _control_door(self, daemon: "Controlled", hush: "Hush", closing: ExitStack) -> "Door":
+        from edgekws.runtime.control import Control, ControlTalk, refusal
+        from edgekws.runtime.doors import only, ourselves_and_root, unix_listener
+        from edgekws.runtime.reception import Door, Visits
+
+        assert self._config.control is not None
+        path = socket_to_open(self._config.control.socket)
+        listener = closing.enter_context(unix_listener(path))
+        control = Control(
+            daemon, hush, lambda: Visits() if self._reception is None else self._reception.visits
+        )
+        log.info("control socket=%s", path)
+        return Door(listener, only(ourselves_and_root()), refusal, lambda: ControlTalk(control))
+
+    def _add_metrics(
+        self, daemon: "Controlled", doors: "list[Door]", chores: "list[Chore]", closing: ExitStack
+    ) -> None:
+        from edgekws.runtime.doors import anyone, loopback_listener
+        from edgekws.runtime.reception import Door
+        from edgekws.runtime.scrape import ScrapeTalk, Textfile, response
+
+        table = self._config.metrics
+        if table is None:
+            return
+        page = self._page_of(daemon)
+        if table.textfile is not None:
+            chores.append(Textfile(self._place(table.textfile), page).work)
+        if table.port is not None:
+            listener = closing.enter_context(loopback_listener(table.port))
+            log.info("metrics url=http://127.0.0.1:%d/metrics", listener.getsockname()[1])
+
+            def busy(reason: str) -> bytes:
+                return response("503 Service Unavailable", reason + "\n")
+
+            doors.append(Door(listener, anyone, busy, lambda: ScrapeTalk(page)))
+
+    def _page_of(self, daemon: "Controlled") -> "Callable[[], str]":
+        from edgekws.runtime.metrics import Figures, exposition
+
+        def page() -> str:
+            return exposition(
+                Figures(
+                    health=daemon.health(),
+                    sample_rate=self._sample_rate,
+                    events=self._tellers.counts(),
+                    cpu_seconds=time.process_time(),
+                    lost_lines=0 if self._ledger is None else self._ledger.lost,
+                )
+            )
+
+        return page
+
+    def _place(self, text: str) -> Path:
+        """Return a path of listen.toml, which counts from the file's own folder."""
+        return Path(self._config.where).parent / Path(text).expanduser()

@@ -1,0 +1,57 @@
+"""The tables of listen.toml that say who may ask, what is counted, and what is written down."""
+
+from typing import Final
+
+from edgekws.specs import Spec
+
+MAX_PORT: Final = 65_535
+MIN_JOURNAL_BYTES: Final = 4_096
+MAX_JOURNAL_BYTES: Final = 1 << 30
+MAX_JOURNAL_FILES: Final = 100
+
+
+class ControlTable(Spec, frozen=True):
+    """[control]: the socket that `edgekws ctl` asks at.
+
+    A relative or absent `socket` lies in the folder for such things, `cli.places` says which.
+    """
+
+    socket: str = "control"
+
+    def __post_init__(self) -> None:
+        if not self.socket or "\0" in self.socket:
+            raise ValueError("socket needs to be a path")
+
+
+class MetricsTable(Spec, frozen=True):
+    """[metrics]: a file that is replaced every ten seconds, a port on 127.0.0.1, or both.
+
+    Port 0 is one that is free, which a line on stderr names.
+    """
+
+    textfile: str | None = None
+    port: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.textfile is None and self.port is None:
+            raise ValueError("name a textfile, a port, or both")
+        if self.textfile == "":
+            raise ValueError("textfile needs to be a path")
+        if self.port is not None and not 0 <= self.port <= MAX_PORT:
+            raise ValueError(f"need 0 <= port <= {MAX_PORT}")
+
+
+class JournalTable(Spec, frozen=True):
+    """[journal]: a file of JSON lines; at `max_bytes` it becomes PATH.1, and so on to `files`."""
+
+    path: str
+    max_bytes: int = 10_000_000
+    files: int = 5
+
+    def __post_init__(self) -> None:
+        if not self.path:
+            raise ValueError("path needs to be a path")
+        if not MIN_JOURNAL_BYTES <= self.max_bytes <= MAX_JOURNAL_BYTES:
+            raise ValueError(f"need {MIN_JOURNAL_BYTES} <= max_bytes <= {MAX_JOURNAL_BYTES}")
+        if not 1 <= self.files <= MAX_JOURNAL_FILES:
+            raise ValueError(f"need 1 <= files <= {MAX_JOURNAL_FILES}")
