@@ -120,6 +120,11 @@ def test_an_absolute_bundle_stays_where_it_is() -> None:
             "listen.toml: accelerators: no accelerator 'gpu'; there is tensorrt, cuda",
         ),
         ("[source", "listen.toml: not TOML: "),
+        ("[metrics]", "listen.toml: metrics: name a textfile, a port, or both"),
+        ("[metrics]\nport = 70000", "listen.toml: metrics: need 0 <= port <= 65535"),
+        ("[journal]\npath = 3", "listen.toml: journal.path: expected str, got int"),
+        ('[journal]\npath = "j"\nmax_bytes = 1', "listen.toml: journal: need 4096 <= max_bytes"),
+        ('[control]\nsocket = ""', "listen.toml: control: socket needs to be a path"),
     ],
 )
 def test_a_mistake_is_named_with_its_place(text: str, message: str) -> None:
@@ -205,6 +210,7 @@ def test_every_example_of_the_shipped_file_is_valid() -> None:
     assert config.model == "tflite-int8"
     assert config.accelerators == ("tensorrt", "cuda")
     assert config.bundle == SHIPPED.parent / "dist" / "lights-rpi"
+    assert None not in (config.control, config.metrics, config.journal)
     assert [command.label for command in config.commands] == [
         "lights on",
         "*",
