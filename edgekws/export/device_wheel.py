@@ -1,6 +1,7 @@
 """edgekws itself as a wheel, made of the files that run right now; equal files give equal bytes.
 
-The shipped bundles stay out: a board gets its own. So do the locks, which only `export` reads.
+The shipped bundles stay out: a board gets its own. So do the locks and the C of microcontrollers,
+which only `export` reads.
 """
 
 import base64
@@ -15,7 +16,7 @@ import edgekws
 from edgekws.errors import ExportError
 
 PACKAGE: Final = Path(edgekws.__file__).parent
-LEFT_OUT: Final = ("share/bundles", "share/requirements")
+LEFT_OUT: Final = ("share/bundles", "share/kws", "share/requirements")
 EPOCH: Final = (1980, 1, 1, 0, 0, 0)  # the oldest time that a zip file can say
 READABLE: Final = 0o100644 << 16
 KEPT_FIELDS: Final = ("Name", "Summary", "License-Expression", "Requires-Python")

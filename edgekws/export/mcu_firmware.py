@@ -47,8 +47,9 @@ def mcu_model(bundle: Bundle) -> McuModel:
     file, manifest = _int8(bundle), bundle.manifest
     data = bundle.read(file.file)
     net, trigger = read_net(data), trigger_values(manifest.model, manifest.triggers)
-    size = size_of(manifest.model, net, trigger)
-    return McuModel(manifest, file, data, net, trigger, measure_arena(data), size)
+    arena = measure_arena(data)
+    size = size_of(manifest.model, net, trigger, arena.bytes)
+    return McuModel(manifest, file, data, net, trigger, arena, size)
 
 
 def firmware_files(model: McuModel, bundle: Bundle) -> dict[str, bytes]:

@@ -25,10 +25,15 @@ ALIGNMENT: Final = 8
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """Bytes of flash and of memory; `working` is the part of memory that the caller hands over."""
+    """Bytes of flash and of memory.
+
+    `working` is the part of memory that the caller hands over, `arena` what TensorFlow Lite Micro
+    takes for the net instead.
+    """
 
     flash: int
     working: int
+    arena: int
 
     @property
     def ram(self) -> int:
@@ -36,12 +41,13 @@ class Size:
         return self.working + OBJECT_BYTES + STACK_BYTES
 
 
-def size_of(model: ModelSpec, net: Net, trigger: list[TriggerValues]) -> Size:
+def size_of(model: ModelSpec, net: Net, trigger: list[TriggerValues], arena: int) -> Size:
     """Return what a model takes with the front end in fixed point."""
     tables = _table_bytes(model) + net.constant_bytes
     structs = OPERATOR * len(net.operators) + PAST * len(net.plan.pasts) + VALUES * len(trigger)
     labels = sum(4 + len(label.encode()) + 1 for label in model.labels)
-    return Size(CODE_BYTES + tables + structs + labels, working_bytes(model, net, trigger))
+    flash = CODE_BYTES + tables + structs + labels
+    return Size(flash, working_bytes(model, net, trigger), arena)
 
 
 def working_bytes(model: ModelSpec, net: Net, trigger: list[TriggerValues]) -> int:
@@ -62,7 +68,11 @@ def working_bytes(model: ModelSpec, net: Net, trigger: list[TriggerValues]) -> i
 def require_room(size: Size, target: Target) -> None:
     """Raise ExportError, with the figures, where a model needs more than its target allows."""
     budget = target.budget
-    parts = (("flash", size.flash, budget.flash_bytes), ("memory", size.ram, budget.ram_bytes))
+    parts = (
+        ("flash", size.flash, budget.flash_bytes),
+        ("memory", size.ram, budget.ram_bytes),
+        ("arena in TensorFlow Lite Micro", size.arena, budget.ram_bytes),
+    )
     over = [f"{has} bytes of {name}, allowed are {most}" for name, has, most in parts if has > most]
     if over:
         raise ExportError(
@@ -76,7 +86,8 @@ def describe_room(size: Size, target: Target) -> str:
     budget = target.budget
     return (
         f"firmware of {target.name}: {size.flash} of {budget.flash_bytes} bytes of flash, "
-        f"{size.ram} of {budget.ram_bytes} bytes of memory with the stack"
+        f"{size.ram} of {budget.ram_bytes} bytes of memory with the stack "
+        f"(arena in TensorFlow Lite Micro: {size.arena})"
     )
 
 

@@ -2,14 +2,16 @@
 
 import shutil
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import msgspec
+import numpy as np
 import pytest
 from ai_edge_litert.schema_py_generated import BuiltinOperator
 
-from edgekws.bundle import Bundle
+from edgekws.bundle import Bundle, open_bundle
 from edgekws.errors import ExportError, MissingExtraError
+from edgekws.events import Pcm
 from edgekws.export.mcu_firmware import find_sources, mcu_model
 from edgekws.export.mcu_graph import read_graph
 from edgekws.export.mcu_range import require_range, stages
@@ -18,6 +20,7 @@ from edgekws.export.release import Release, release
 from edgekws.export.repack import repack
 from edgekws.export.targets import find_target
 from edgekws.specs import FeatureSpec
+from tests.commands import edgekws, write_wav
 from tests.firmware_tools import run, tool
 from tests.kws_firmware import TINY, Firmware
 from tests.needs import lacking
@@ -45,13 +48,30 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Release:
 def test_the_folder_compiles_as_it_is_and_passes_its_golden_vectors(
     exported: Release, tmp_path: Path
 ) -> None:
+    """With sanitizers, which end the program at the first overflow or stray access."""
     assert exported.firmware is not None
     firmware = shutil.copytree(exported.firmware, tmp_path / "firmware")
     tool("gcc")
-    said = run(["make", "-C", firmware, "CC=gcc", "CFLAGS=-O1", "test"])
+    flags = "-O1 -fsanitize=address,undefined -fno-sanitize-recover=all"
+    said = run(["make", "-C", firmware, "CC=gcc", f"CFLAGS={flags}", "test", "listen"])
     assert "pass: fixed point" in said
     assert "pass: float" in said
     assert "FAIL" not in said
+    pcm = open_bundle(exported.folder).golden().pcm
+    wanted = [f"{d['sample']} {d['label']}" for d in heard(exported.folder, pcm, tmp_path)]
+    loudest = np.tile(np.array([32767, -32768, -32768, 32767], "<i2"), 8000)
+    for sound, places in ((pcm.astype("<i2"), wanted), (loudest, [])):
+        for option in ([], ["--float"]):
+            lines = run([firmware / "build" / "listen", *option], stdin=sound.tobytes())
+            assert [line.rpartition(" ")[0] for line in lines.splitlines()] == places
+
+
+def heard(bundle: Path, pcm: Pcm, folder: Path) -> list[dict[str, Any]]:
+    """Return what `edgekws listen` detects in a WAV file."""
+    wav = write_wav(folder / "golden.wav", pcm)
+    done = edgekws("listen", "--bundle", bundle, "--source", f"wav:{wav}")
+    assert done.code == 0, done.stderr
+    return [line for line in done.lines if line["event"] == "detection"]
 
 
 def test_an_export_has_the_same_bytes_again(exported: Release, tmp_path: Path) -> None:
@@ -78,9 +98,13 @@ def test_a_model_over_the_budget_of_bytes_fails_and_leaves_nothing(tmp_path: Pat
 def test_flash_and_memory_over_the_budget_are_told_in_figures(firmware: Firmware) -> None:
     require_room(firmware.model.size, MCU)
     with pytest.raises(ExportError, match=r"98305 bytes of flash, allowed are 98304"):
-        require_room(Size(flash=98_305, working=0), MCU)
+        require_room(Size(flash=98_305, working=0, arena=0), MCU)
     with pytest.raises(ExportError, match=r"33920 bytes of memory, allowed are 32768"):
-        require_room(Size(flash=0, working=32_768), MCU)
+        require_room(Size(flash=0, working=32_768, arena=0), MCU)
+    with pytest.raises(
+        ExportError, match=r"32769 bytes of arena in TensorFlow Lite Micro, allowed"
+    ):
+        require_room(Size(flash=0, working=0, arena=32_769), MCU)
 
 
 def test_a_bundle_without_the_int8_model_is_refused(firmware: Firmware) -> None:

@@ -6,7 +6,7 @@
  */
 #include "ekws_fixed_point.h"
 #include "ekws_formats.h"
-#include "ekws_mfcc.h"
+#include "ekws_frame.h"
 
 static int32_t rounded(int64_t x, int bits)
 {
@@ -18,19 +18,8 @@ static int32_t windowed(const ekws_mfcc *mfcc, const int16_t *pcm, uint32_t at)
     if (at >= mfcc->window) {
         return 0;
     }
-    const uint32_t mirrored = at <= mfcc->window / 2U ? at : mfcc->window - at;
-    return rounded((int64_t)pcm[at] * mfcc->fixed->window[mirrored], EKWS_SAMPLE_BITS + EKWS_TABLE_BITS - EKWS_DATA_BITS);
-}
-
-/* Return the index that comes after `index` where the bits of both run backwards. */
-static uint32_t next_reversed(uint32_t index, uint32_t count)
-{
-    uint32_t bit = count >> 1;
-    while (index & bit) {
-        index ^= bit;
-        bit >>= 1;
-    }
-    return index | bit;
+    const int64_t product = (int64_t)pcm[at] * mfcc->fixed->window[ekws_mirrored(mfcc, at)];
+    return rounded(product, EKWS_SAMPLE_BITS + EKWS_TABLE_BITS - EKWS_DATA_BITS);
 }
 
 /* Put pairs of samples, as complex numbers, to where the FFT takes them. */
@@ -41,7 +30,7 @@ static void load(const ekws_mfcc *mfcc, const int16_t *pcm, ekws_bin *bins)
     for (uint32_t i = 0; i < count; i++) {
         bins[to].fixed.real = windowed(mfcc, pcm, 2 * i);
         bins[to].fixed.imaginary = windowed(mfcc, pcm, 2 * i + 1);
-        to = next_reversed(to, count);
+        to = ekws_next_reversed(to, count);
     }
 }
 

@@ -1,25 +1,14 @@
 /* mfcc-1 in float, for a machine with an FPU; the same steps as in ekws_mfcc_fixed.c. */
 #include <math.h>
 
-#include "ekws_mfcc.h"
+#include "ekws_frame.h"
 
 static float windowed(const ekws_mfcc *mfcc, const int16_t *pcm, uint32_t at)
 {
     if (at >= mfcc->window) {
         return 0.0f;
     }
-    const uint32_t mirrored = at <= mfcc->window / 2U ? at : mfcc->window - at;
-    return (float)pcm[at] * mfcc->real->window[mirrored];
-}
-
-static uint32_t next_reversed(uint32_t index, uint32_t count)
-{
-    uint32_t bit = count >> 1;
-    while (index & bit) {
-        index ^= bit;
-        bit >>= 1;
-    }
-    return index | bit;
+    return (float)pcm[at] * mfcc->real->window[ekws_mirrored(mfcc, at)];
 }
 
 static void load(const ekws_mfcc *mfcc, const int16_t *pcm, ekws_bin *bins)
@@ -29,7 +18,7 @@ static void load(const ekws_mfcc *mfcc, const int16_t *pcm, ekws_bin *bins)
     for (uint32_t i = 0; i < count; i++) {
         bins[to].real.real = windowed(mfcc, pcm, 2 * i);
         bins[to].real.imaginary = windowed(mfcc, pcm, 2 * i + 1);
-        to = next_reversed(to, count);
+        to = ekws_next_reversed(to, count);
     }
 }
 
