@@ -88,11 +88,13 @@ def write_wav(path: Path, pcm: Pcm, *, rate: int = RATE) -> Path:
 
 
 class Listening:
-    """A running `edgekws listen --source -`, fed and read piece by piece."""
+    """A running `edgekws listen`, by itself on stdin, fed and read piece by piece."""
 
-    def __init__(self, *args: object, environ: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, *args: object, source: str = "-", environ: Mapping[str, str] | None = None
+    ) -> None:
         self.process = subprocess.Popen(
-            argv(("listen", "--source", "-", *args)),
+            argv(("listen", "--source", source, *args)),
             env={**environment(), **(environ or {})},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -33,9 +33,12 @@ SECONDS: Final = 30  # for every wait below: far more than any of them takes
 ASOUNDRC: Final = """\
 pcm.!default { type pulse }
 ctl.!default { type pulse }
-pcm.kitchen { type pulse }
+pcm.kitchen { type pulse device kws.monitor }
 """
-"""The default device, and a second one by the name of "kitchen", are the same microphone."""
+"""The default device, and a second one by the name of "kitchen", are the same microphone.
+
+When another microphone is there in its place, "mic:kitchen" is not to hear it.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +74,41 @@ class VirtualMicrophone:
             finally:
                 events.terminate()
 
+    @contextlib.contextmanager
+    def room_noise(self) -> Iterator[None]:
+        """Play the faint noise that every real microphone gives, for as long as it is there."""
+        noise = np.random.default_rng(0).integers(-20, 20, RATE * 600).astype(np.int16)
+        path = write_wav(self.folder / "noise.wav", noise)
+        player = subprocess.Popen(
+            ["paplay", "--latency-msec=200", str(path)],
+            env=dict(self.environment),
+            stderr=subprocess.DEVNULL,
+        )
+        try:
+            yield
+        finally:
+            player.terminate()
+            player.wait(SECONDS)
+
     def unplug(self) -> None:
-        """End the sound server, as when the microphone is pulled out."""
+        """Take the microphone away; the sound system goes on."""
+        self._run("pactl", "unload-module", "module-null-sink")
+
+    def plug_in(self, name: str = "kws") -> None:
+        """Put a microphone of a name there, which then is the default one."""
+        self._run("pactl", "load-module", "module-null-sink", *sink(name).split())
+        self._run("pactl", "set-default-source", f"{name}.monitor")
+
+    def mute(self) -> None:
+        """Have the sound system give zeros in place of the sound."""
+        self._run("pactl", "set-source-mute", "kws.monitor", "1")
+
+    def unmute(self) -> None:
+        """Give the sound again."""
+        self._run("pactl", "set-source-mute", "kws.monitor", "0")
+
+    def end_server(self) -> None:
+        """End the whole sound system."""
         self.server.terminate()
         self.server.wait(SECONDS)
 
@@ -122,7 +158,11 @@ def virtual_microphone() -> Iterator[VirtualMicrophone]:
             microphone._wait_until_ready()
             yield microphone
         finally:
-            microphone.unplug()
+            microphone.end_server()
+
+
+def sink(name: str) -> str:
+    return f"sink_name={name} rate={RATE} channels=1 format=s16le"
 
 
 def probe(*, seconds: float, seed: int) -> Pcm:
@@ -142,7 +182,7 @@ def _start_server(environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
             "-L",
             f"module-native-protocol-unix auth-anonymous=1 socket={socket}",
             "-L",
-            f"module-null-sink sink_name=kws rate={RATE} channels=1 format=s16le",
+            f"module-null-sink {sink('kws')}",
         ],
         env=dict(environment),
         stderr=subprocess.DEVNULL,

@@ -10,28 +10,28 @@ from edgekws.audio.convert import Converter, to_floats
 from edgekws.audio.ring import Portion, Ring
 from edgekws.audio.stream_format import StreamFormat
 from edgekws.audio.wake import WakePipe
-from edgekws.errors import SourceError
+from edgekws.errors import EdgekwsError, SourceError
 from edgekws.events import Block, Pcm
 
 _log = logging.getLogger(__name__)
 INPUT_OVERFLOW: Final = 0x2  # PortAudio's paInputOverflow: frames were lost before the callback
 CONTINUE: Final = 0  # PortAudio's paContinue
 _BUFFER_SECONDS: Final = 8  # how far the main loop may fall behind before audio is dropped
-_ZEROS_SECONDS: Final = 10  # a live microphone has noise: so long nothing but 0 is worth a word
 
 
 @dataclass(frozen=True, slots=True)
 class Patience:
     """How long to wait for the first audio after opening, and for more after that.
 
-    The first block of PulseAudio behind ALSA came 1.0 to 1.3 s after opening, measured.
+    The first block of PulseAudio behind ALSA came 1.0 to 2.1 s after opening, measured. That there
+    is none any more is to be noticed within 2 s.
     """
 
     first_seconds: float
     next_seconds: float
 
 
-PATIENCE: Final = Patience(first_seconds=10.0, next_seconds=2.0)
+PATIENCE: Final = Patience(first_seconds=10.0, next_seconds=1.8)
 
 
 class Capture:
@@ -60,10 +60,10 @@ class Capture:
         self._wake = WakePipe()
         self._go_on = (None, CONTINUE)
         self._stopped = False
+        self._fault: Exception | None = None
         self._end_in = 0  # frames of the stream accounted for
         self._end_out = 0  # samples of the blocks accounted for
         self._reported = 0
-        self._zeros = 0
 
     @property
     def dropped_frames(self) -> int:
@@ -71,10 +71,18 @@ class Capture:
         return self._ring.dropped
 
     def accept(self, data: bytes, frames: int, _timing: object, status: int) -> tuple[None, int]:
-        """Copy what the callback brings; never waits, logs or raises."""
-        if status & INPUT_OVERFLOW:
-            self._ring.skip(frames)  # how many were lost PortAudio does not say: a block's worth
-        self._ring.write(data)
+        """Copy what the callback brings; never waits, logs or raises.
+
+        PyAudio would let an error fall into whatever the main thread is doing: `blocks` raises it.
+        """
+        try:
+            if status & INPUT_OVERFLOW:
+                self._ring.skip(
+                    frames
+                )  # how many were lost PortAudio does not say: a block's worth
+            self._ring.write(data)
+        except Exception as error:  # noqa: BLE001  (the end of a thread that is not ours)
+            self._fault = error
         self._wake.set()
         return self._go_on
 
@@ -83,9 +91,15 @@ class Capture:
 
         Raises:
             SourceError: no audio came for as long as `patience` allows.
+            EdgekwsError: the callback failed.
         """
         seconds = self._patience.first_seconds
         while not self._stopped:
+            if self._fault is not None:
+                raise EdgekwsError(
+                    f"{self._name}: the audio callback died of {type(self._fault).__name__}:"
+                    f" {self._fault}"
+                ) from self._fault
             portion = self._ring.read()
             if portion is None:
                 self._wait(seconds)
@@ -128,7 +142,6 @@ class Capture:
         pcm = self._convert(portion.frames)
         block = Block(pcm, self._end_out, self._sample_rate)
         self._end_out = block.end
-        self._watch_zeros(pcm)
         return block
 
     def _convert(self, frames: Pcm) -> Pcm:
@@ -145,15 +158,3 @@ class Capture:
         if dropped >= 2 * self._reported:  # a machine that is too slow must not flood the log
             self._reported = dropped
             _log.warning("audio dropped source=%s frames=%d in all", self._name, dropped)
-
-    def _watch_zeros(self, pcm: Pcm) -> None:
-        """Say so once when a microphone gives nothing but zeros: PortAudio does not tell of it."""
-        limit = _ZEROS_SECONDS * self._sample_rate
-        before = self._zeros
-        self._zeros = 0 if pcm.any() else before + len(pcm)
-        if before < limit <= self._zeros:
-            _log.warning(
-                "audio all zeros source=%s seconds=%d; is it muted or unplugged?",
-                self._name,
-                _ZEROS_SECONDS,
-            )

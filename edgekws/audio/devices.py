@@ -4,6 +4,7 @@ import contextlib
 import io
 import logging
 import os
+import re
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -16,6 +17,7 @@ from edgekws.errors import SourceError
 
 _log = logging.getLogger(__name__)
 _STDERR: Final = 2
+_NUMBERED: Final = re.compile(r" ?\(hw:\d+,\d+\)$")
 _BEFORE: Final = "apt install portaudio19-dev python3-dev gcc, then "
 
 
@@ -95,6 +97,11 @@ def choose_device(devices: Mapping[int, InputDevice], wanted: str) -> int:
     names = ", ".join(repr(device.name) for device in devices.values())
     advice = f"name one of {names}" if names else "none is there at all: plug in a microphone"
     raise SourceError(f"{what}; {advice}")
+
+
+def same_device(name: str, other: str) -> bool:
+    """Return whether two names are one device's, which ALSA may number anew: "USB (hw:1,0)"."""
+    return _NUMBERED.sub("", name) == _NUMBERED.sub("", other)
 
 
 @contextlib.contextmanager

@@ -13,6 +13,7 @@ from edgekws.audio.devices import (
     list_devices,
     open_portaudio,
     quiet_stderr,
+    same_device,
 )
 from edgekws.audio.stream_format import INT16, StreamFormat, choose_format
 from edgekws.errors import SourceError
@@ -46,9 +47,14 @@ class Microphone:
         self._capture: Capture | None = None
         self._stopped = False
         self._closing = ExitStack()
+        self.device = ""
+        """The name of the device that was opened last."""
 
     def __enter__(self) -> Self:
-        """Open the device.
+        """Look for the device among those there are now, and open it.
+
+        Entered again, it may be that a name or pattern finds another device that it suits, which is
+        said; where none was named, only the device of before is taken.
 
         Raises:
             MissingExtraError: PyAudio or PortAudio is not installed, or soxr where it is needed.
@@ -58,6 +64,7 @@ class Microphone:
             audio = opening.enter_context(open_portaudio())
             devices = find_devices(audio)
             index = choose_device(devices, self._wanted)
+            self._check_same(devices[index].name)
             self._open(opening, audio, index=index, device=devices[index])
             self._closing = opening.pop_all()
         return self
@@ -81,6 +88,16 @@ class Microphone:
         if self._capture is not None:
             self._capture.stop()
 
+    def _check_same(self, name: str) -> None:
+        if not self.device or same_device(name, self.device):
+            return
+        if not self._wanted:
+            raise SourceError(
+                f"the default input device was {self.device!r} and is {name!r} now, which is not"
+                " taken unasked; plug the first one in again, or name the other as mic:NAME"
+            )
+        _log.warning("microphone was device=%r and is another now: device=%r", self.device, name)
+
     def _open(self, opening: ExitStack, audio: Any, *, index: int, device: InputDevice) -> None:
         with quiet_stderr():
             stream = choose_format(
@@ -97,6 +114,7 @@ class Microphone:
         opened = _start(audio, index, device=device, stream=stream, capture=capture)
         opening.callback(opened.close)
         self._capture = capture
+        self.device = device.name
         _log.info(
             "microphone device=%r host_api=%r rate=%d channels=%d",
             device.name,

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 SOURCES: Final[Mapping[str, str]] = MappingProxyType(
     {
         "mic": "edgekws.audio.microphone:Microphone",
+        "exec": "edgekws.audio.child:ChildSource",
+        "tcp": "edgekws.audio.satellite:Satellite",
         "wav": "edgekws.audio.wav:WavSource",
         "-": "edgekws.audio.stdin:StdinSource",
     }
@@ -22,6 +24,17 @@ SOURCES: Final[Mapping[str, str]] = MappingProxyType(
 """Source name to "module:Class"; others plug in through the entry-point group of SOURCE_GROUP."""
 
 SOURCE_GROUP: Final = "edgekws.sources"
+LIVE: Final = ("mic", "exec", "tcp")
+"""The names of those that are a `LiveSource`."""
+
+FORMS: Final = (
+    "mic:",
+    "mic:NAME",
+    "wav:PATH",
+    "- (raw s16le on stdin)",
+    "exec:PROGRAM ARG ...",
+    "tcp://HOST:PORT",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +73,20 @@ class AudioSource(Protocol):
         ...
 
 
+class LiveSource(AudioSource, Protocol):
+    """A source that never ends by itself, and may be entered again after it died."""
+
+    @property
+    def device(self) -> str:
+        """What was opened last, in the words of the system; empty before."""
+        ...
+
+    @property
+    def dropped_frames(self) -> int:
+        """How many frames were lost since it was opened."""
+        ...
+
+
 class SourceFactory(Protocol):
     """Builds a source from the text after the colon, without opening anything yet."""
 
@@ -69,7 +96,7 @@ class SourceFactory(Protocol):
 
 
 def open_source(text: str, *, sample_rate: int, block_samples: int) -> AudioSource:
-    """Build the source that "mic:", "mic:NAME", "wav:PATH", "-" or a plug-in's "NAME:..." names.
+    """Build the source that a text such as "mic:", "wav:PATH" or a plug-in's "NAME:..." names.
 
     Blocks come at `sample_rate` Hz and mostly `block_samples` long. The source opens on entering.
 
@@ -110,4 +137,4 @@ def _plugged_in(name: str) -> SourceFactory | None:
 
 def _forms() -> list[str]:
     plugged = sorted({entry.name for entry in _plugins()})
-    return ["mic:", "mic:NAME", "wav:PATH", "- (raw s16le on stdin)", *(f"{n}:" for n in plugged)]
+    return [*FORMS, *(f"{name}:" for name in plugged)]

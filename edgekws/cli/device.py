@@ -23,7 +23,13 @@ def _add_listen(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]
     parser.add_argument(
         "--source",
         metavar="SOURCE",
-        help="mic: (the default), mic:NAME, wav:PATH, or - for raw s16le on stdin",
+        help="mic: (the default), mic:NAME, wav:PATH, - for raw s16le on stdin,"
+        " exec:PROGRAM ARG ... for that of a program, tcp://HOST:PORT for that of a satellite",
+    )
+    parser.add_argument(
+        "--wait",
+        action="store_true",
+        help="wait for a microphone, program or address that is not there yet, as a service does",
     )
     parser.add_argument(
         "--sink",

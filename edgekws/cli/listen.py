@@ -4,21 +4,22 @@ import argparse
 import os
 import sys
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from edgekws.cli.setup import begin
 from edgekws.errors import BundleError, ConfigError
 
 if TYPE_CHECKING:
-    from edgekws.audio.source import AudioSource
+    from collections.abc import Callable
+
+    from edgekws.audio.source import AudioSource, Condition
     from edgekws.dispatch.commands import Command
     from edgekws.runtime.config import ListenConfig
     from edgekws.runtime.notify import Notifier
     from edgekws.runtime.parts import Parts
     from edgekws.specs import ModelSpec
 
-MICROPHONE: Final = "mic"
-DEFAULT_SOURCE: Final = f"{MICROPHONE}:"
+DEFAULT_SOURCE: Final = "mic:"
 _SYSTEMD: Final = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID")
 
 
@@ -26,21 +27,20 @@ def run(args: argparse.Namespace) -> int:
     """Put the daemon together and run it; JSON lines on stdout, messages on stderr."""
     begin(verbose=args.verbose, quiet=False)
     notifier = _notifier()
-    from edgekws.audio.source import Condition
     from edgekws.cli.beside import Beside
     from edgekws.dispatch.journal import Journal
     from edgekws.runtime.daemon import Daemon
 
     assembly = Assembly(args)
     parts = assembly.build()
-    source = _open_source(assembly.source, parts.detector.model)
+    source, condition = _open_source(assembly.source, parts.detector.model, wait=args.wait)
     beside = Beside(assembly.config, sample_rate=parts.detector.model.features.sample_rate)
     daemon = Daemon(
         source,
         parts,
         beside.outlet(Journal(sys.stdout)),
         rebuild=assembly.build,
-        condition=beside.condition(Condition),
+        condition=beside.condition(condition),
         notifier=notifier,
     )
     with ExitStack() as closing:
@@ -132,17 +132,27 @@ def _check_rate(model: "ModelSpec", old: "Parts | None") -> None:
         )
 
 
-def _open_source(text: str, model: "ModelSpec") -> "AudioSource":
-    """Build the source; a microphone's blocks end with the model's steps."""
+def _open_source(
+    text: str, model: "ModelSpec", *, wait: bool
+) -> tuple["AudioSource", "Callable[[], Condition]"]:
+    """Build the source and what tells of its condition.
+
+    One that is live is brought back when it dies, and its blocks end with the model's steps.
+    """
     from edgekws.audio import open_source
+    from edgekws.audio.ears import Ears
     from edgekws.audio.live import Aligned
+    from edgekws.audio.source import LIVE, Condition, LiveSource
 
     features, samples = model.features, model.step_frames * model.features.hop
     source = open_source(text, sample_rate=features.sample_rate, block_samples=samples)
+    if text.partition(":")[0] not in LIVE:
+        return source, Condition
+    ears = Ears(cast(LiveSource, source), wait=wait)
     lead = features.window - features.hop
-    if text.partition(":")[0] != MICROPHONE or lead > samples:
-        return source
-    return Aligned(source, block_samples=samples, lead_samples=lead)
+    if lead > samples:
+        return ears, ears.condition
+    return Aligned(ears, block_samples=samples, lead_samples=lead), ears.condition
 
 
 def _commands(

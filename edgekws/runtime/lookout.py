@@ -16,7 +16,8 @@ _PINGS_PER_WATCHDOG: Final = 4
 class Lookout:
     """Tells of changes; pings only when audio came AND the model made a step since the last ping.
 
-    A daemon whose ears or model stand still is thus ended by systemd, whatever else runs in it.
+    Audio that cannot be sound, such as nothing but zeros, is none. A daemon whose ears or model
+    stand still is thus ended by systemd, whatever else runs in it.
     """
 
     def __init__(self, notifier: Notifier, clock: Clock = time.monotonic) -> None:
@@ -46,7 +47,7 @@ class Lookout:
 
     def _ping(self, health: Health, now: float) -> None:
         limit = self._notifier.watchdog_seconds
-        if limit is None:
+        if limit is None or health.state == "deaf":
             return
         if self._pinged is not None and now - self._pinged < limit / _PINGS_PER_WATCHDOG:
             return

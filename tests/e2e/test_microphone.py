@@ -73,8 +73,8 @@ def test_a_microphone_that_dies_is_a_source_error(virtual_microphone: VirtualMic
     with microphone("") as source:
         blocks = iter(source)
         next(blocks)
-        virtual_microphone.unplug()
-        with pytest.raises(SourceError, match=r"mic:: no audio for 2 s; check"):
+        virtual_microphone.end_server()
+        with pytest.raises(SourceError, match=r"mic:: no audio for 1.8 s; check"):
             list(blocks)
 
 

@@ -1,6 +1,5 @@
 """Between PortAudio's thread and the main loop: blocks, gaps, and an end to any waiting."""
 
-import logging
 import threading
 from itertools import islice, pairwise
 from typing import Final
@@ -10,7 +9,7 @@ import pytest
 
 from edgekws.audio.capture import CONTINUE, INPUT_OVERFLOW, Capture, Patience
 from edgekws.audio.stream_format import StreamFormat
-from edgekws.errors import SourceError
+from edgekws.errors import EdgekwsError, SourceError
 from edgekws.events import Block, Pcm
 
 RATE: Final = 16_000
@@ -149,11 +148,8 @@ def test_a_callback_after_closing_does_no_harm() -> None:
     one.stop()
 
 
-def test_ten_seconds_of_zeros_are_warned_of_once(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_callback_that_fails_ends_the_listening() -> None:
     one = capture()
-    blocks = one.blocks()
-    for _ in range(25 * RATE // BLOCK):
-        bring(one, np.zeros(BLOCK, np.int16))
-        next(blocks)
-    assert [r.levelno for r in caplog.records] == [logging.WARNING]
-    assert "audio all zeros source=mic:test" in caplog.text
+    assert one.accept(b"odd", 1, {}, 0) == (None, CONTINUE)
+    with pytest.raises(EdgekwsError, match="mic:test: the audio callback died of ValueError"):
+        next(one.blocks())

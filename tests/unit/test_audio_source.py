@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 
 from edgekws.audio import open_source, source
+from edgekws.audio.child import ChildSource
 from edgekws.audio.microphone import Microphone
+from edgekws.audio.satellite import Satellite
 from edgekws.audio.stdin import StdinSource
 from edgekws.audio.wav import WavSource
 from edgekws.errors import DataError, UsageError
@@ -33,6 +35,8 @@ def opened(text: str) -> source.AudioSource:
         ("mic:USB*", Microphone),
         ("wav:a.wav", WavSource),
         ("-", StdinSource),
+        ("exec:arecord -t raw", ChildSource),
+        ("tcp://:10700", Satellite),
     ],
 )
 def test_a_name_gives_its_source_and_opens_nothing(text: str, kind: type) -> None:

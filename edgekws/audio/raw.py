@@ -1,0 +1,104 @@
+"""Raw s16le mono from a descriptor, in blocks, with a bounded wait for each portion."""
+
+import logging
+import os
+import select
+from collections.abc import Iterator
+from typing import Final
+
+import numpy as np
+
+from edgekws.audio.wake import WakePipe
+from edgekws.errors import SourceError
+from edgekws.events import Block, Pcm
+
+_log = logging.getLogger(__name__)
+_SAMPLE_BYTES: Final = 2
+
+
+class RawReader:
+    """Iterates over Blocks until the stream ends or `stop`; portions of any size make no odds.
+
+    `wait_seconds` is how long to wait for the first portion and for each one after it; None waits
+    for ever. The descriptor belongs to whoever opened it.
+    """
+
+    def __init__(
+        self,
+        descriptor: int,
+        *,
+        name: str,
+        sample_rate: int,
+        block_samples: int,
+        wait_seconds: tuple[float, float] | None = None,
+    ) -> None:
+        self._descriptor, self._name = descriptor, name
+        self._sample_rate = sample_rate
+        self._block_bytes = block_samples * _SAMPLE_BYTES
+        self._wait_seconds = wait_seconds
+        self._wake = WakePipe()
+        self._stopped = False
+
+    def __iter__(self) -> Iterator[Block]:
+        start = 0
+        for data in self._whole_blocks():
+            if start == 0 and data.startswith(b"RIFF"):
+                _log.warning("%s holds a RIFF header; for files use wav:PATH", self._name)
+            pcm = self._samples(data)
+            if len(pcm):
+                yield Block(pcm, start, self._sample_rate)
+            start += len(pcm)
+
+    def stop(self) -> None:
+        """End the iteration soon, even while it waits; safe from signal handlers and threads."""
+        self._stopped = True
+        self._wake.set()
+
+    def close(self) -> None:
+        """Free what the waiting needs, after the iteration."""
+        self._wake.close()
+
+    def _whole_blocks(self) -> Iterator[bytes]:
+        """Yield the bytes of one block after another, and of what is left at the end."""
+        held = bytearray()
+        begun = False
+        while (portion := self._read(self._block_bytes - len(held), begun=begun)) is not None:
+            begun = True
+            held += portion
+            if len(held) == self._block_bytes or not portion:
+                yield bytes(held)
+                held.clear()
+            if not portion:
+                return
+
+    def _read(self, limit: int, *, begun: bool) -> bytes | None:
+        """Wait for up to `limit` bytes; none of them at the end, None after a stop."""
+        while self._wait(begun=begun):
+            try:
+                return os.read(self._descriptor, limit)
+            except BlockingIOError:  # another reader of a shared pipe was faster
+                continue
+            except OSError as error:
+                raise SourceError(
+                    f"{self._name} cannot be read ({error.strerror}); start what feeds it again"
+                ) from error
+        return None
+
+    def _wait(self, *, begun: bool) -> bool:
+        """Return True when there is something to read, the end included, False after a stop."""
+        if self._stopped:
+            return False
+        poll = select.poll()
+        poll.register(self._descriptor, select.POLLIN)
+        poll.register(self._wake.fileno(), select.POLLIN)
+        seconds = None if self._wait_seconds is None else self._wait_seconds[begun]
+        if not poll.poll(None if seconds is None else seconds * 1000):
+            raise SourceError(f"{self._name}: no audio for {seconds:g} s; look at what feeds it")
+        return not self._stopped
+
+    def _samples(self, data: bytes) -> Pcm:
+        """Return whole samples, (n,) int16; an odd byte can only stand at the stream's end."""
+        if len(data) % _SAMPLE_BYTES:
+            _log.warning("%s ended in the middle of a sample; dropped its one byte", self._name)
+            data = data[:-1]
+        return np.frombuffer(data, "<i2").astype(np.int16)
