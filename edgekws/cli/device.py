@@ -3,12 +3,13 @@
 import argparse
 from pathlib import Path
 
-from edgekws.cli import benching, classify, doctor, evaluate, listen, tuning
+from edgekws.cli import benching, classify, doctor, evaluate, listen, tuning, wyoming
 
 
 def add_parsers(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add listen, classify, eval, tune, bench, doctor and devices to the command line."""
+    """Add listen, wyoming, classify, eval, tune, bench, doctor and devices to the command line."""
     _add_listen(subparsers)
+    _add_wyoming(subparsers)
     _add_classify(subparsers)
     _add_eval(subparsers)
     _add_tune(subparsers)
@@ -53,6 +54,29 @@ def _add_listen(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]
         help="cuda or tensorrt, tried before the CPU; may be given again, best first",
     )
     parser.set_defaults(run=listen.run)
+
+
+def _add_wyoming(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = subparsers.add_parser(
+        "wyoming", help="be a wake word service for Home Assistant, until stopped"
+    )
+    _add_bundle(parser)
+    parser.add_argument(
+        "--uri",
+        default=wyoming.DEFAULT_URI,
+        metavar="tcp://HOST:PORT",
+        help=f"where clients connect ({wyoming.DEFAULT_URI}); port 0 is any that is free",
+    )
+    parser.add_argument(
+        "--max-clients", type=wyoming.count, default=8, metavar="N", help="at once (8)"
+    )
+    parser.add_argument(
+        "--config", type=Path, metavar="TOML", help="a listen.toml: its bundle, model and triggers"
+    )
+    parser.add_argument(
+        "--engine", metavar="FORMAT-PRECISION", help="the model file to run, as for listen"
+    )
+    parser.set_defaults(run=wyoming.run)
 
 
 def _add_classify(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
