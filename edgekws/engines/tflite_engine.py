@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from edgekws.engines.tensors import describe, load, start_states, store
-from edgekws.engines.tflite_interpreter import check_signature, open_interpreter
+from edgekws.engines.tflite_interpreter import Kernels, check_signature, open_interpreter
 from edgekws.events import Floats
 from edgekws.specs import GraphSpec
 
@@ -20,9 +20,11 @@ from edgekws.specs import GraphSpec
 class TfliteEngine:
     """One model in one interpreter, and its states."""
 
-    def __init__(self, model: bytes | Path, graph: GraphSpec) -> None:
+    def __init__(
+        self, model: bytes | Path, graph: GraphSpec, *, kernels: Kernels = "fastest"
+    ) -> None:
         self._graph = graph
-        self._interpreter = open_interpreter(model)
+        self._interpreter = open_interpreter(model, kernels=kernels)
         inputs, outputs = check_signature(self._interpreter, graph, where=describe(model))
         self._features = np.zeros(graph.features.shape, graph.features.dtype)
         self._feed = inputs[graph.features.name]
@@ -52,3 +54,13 @@ class TfliteEngine:
         """Put every state back to the start of a stream."""
         for index, array in self._start:
             self._interpreter.set_tensor(index, array)
+
+
+def open_builtin(model: bytes | Path, graph: GraphSpec) -> TfliteEngine:
+    """Load a model into the runtime's own optimized kernels."""
+    return TfliteEngine(model, graph, kernels="built-in")
+
+
+def open_reference(model: bytes | Path, graph: GraphSpec) -> TfliteEngine:
+    """Load a model into the reference kernels, which give the same bits in every runtime."""
+    return TfliteEngine(model, graph, kernels="reference")

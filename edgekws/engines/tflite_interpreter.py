@@ -1,15 +1,15 @@
 """The interpreter of TFLite models: LiteRT's, or tflite_runtime's where only that is installed."""
 
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import numpy as np
 
 try:
-    from ai_edge_litert.interpreter import Interpreter
+    from ai_edge_litert.interpreter import Interpreter, OpResolverType
 except ModuleNotFoundError as missing:
     try:
-        from tflite_runtime.interpreter import Interpreter
+        from tflite_runtime.interpreter import Interpreter, OpResolverType
     except ModuleNotFoundError:
         raise missing from None  # name the runtime that has a future
     if int(np.__version__.partition(".")[0]) >= 2:
@@ -22,15 +22,28 @@ from edgekws.specs import GraphSpec, TensorSpec
 
 Signature = tuple[tuple[int, ...], str, float, int]  # shape, dtype, scale, zero point
 
+Kernels = Literal["fastest", "built-in", "reference"]
+KERNELS: Final[dict[Kernels, Any]] = {
+    "fastest": OpResolverType.AUTO,
+    "built-in": OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
+    "reference": OpResolverType.BUILTIN_REF,
+}
+"""Sets of kernels, each of which rounds in its own way: XNNPACK where the runtime has it, the
+runtime's own optimized ones, and those that define what is right, which are very slow."""
+
 STDERR: Final = 2
 
 
-def open_interpreter(model: bytes | Path) -> Any:
+def open_interpreter(model: bytes | Path, *, kernels: Kernels = "fastest") -> Any:
     """Load a model for one thread, which does not spin; BundleError where it does not load."""
     try:
         data = model if isinstance(model, bytes) else model.read_bytes()
         with muted(STDERR):  # where LiteRT says that it took XNNPACK
-            interpreter = Interpreter(model_content=data, num_threads=1)
+            interpreter = Interpreter(
+                model_content=data,
+                num_threads=1,
+                experimental_op_resolver_type=KERNELS[kernels],
+            )
             interpreter.allocate_tensors()
     except (ValueError, RuntimeError, OSError) as error:
         raise BundleError(

@@ -32,10 +32,10 @@ def golden_audio(model: ModelSpec, heldout: Heldout) -> Pcm:
     return vocode(together, sample_rate=model.features.sample_rate)
 
 
-def vocode(pcm: Pcm, *, sample_rate: int) -> Pcm:
+def vocode(pcm: Pcm, *, sample_rate: int, seed: int = SEED) -> Pcm:
     """Return (n,) int16 noise that is as loud as the recording in each band at each time."""
     padded = np.pad(pcm.astype(np.float64), FRAME)
-    noise = np.random.default_rng(SEED).standard_normal(len(padded))
+    noise = np.random.default_rng(seed).standard_normal(len(padded))
     speech_spectra, noise_spectra = _spectra(padded), _spectra(noise)  # (frames, bins) complex
     bands = mel_filters(_bands(sample_rate))  # (bins, BANDS), triangles that add up to about 1
     wanted = np.square(np.abs(speech_spectra)) @ bands

@@ -17,15 +17,16 @@ from edgekws.bundle import (
     write_bundle,
 )
 from edgekws.engines.engine import Engine
-from edgekws.events import Pcm
+from edgekws.events import Floats, Pcm
 from edgekws.export.card import write_card
 from edgekws.export.formats import Converted
+from edgekws.export.kernels import golden_scores
 from edgekws.export.parity import Figures
 from edgekws.export.scores import clip_steps, score_steps
 from edgekws.export.targets import Target
 from edgekws.export.thresholds import Thresholds
 from edgekws.features import FeatureStream
-from edgekws.specs import ModelSpec
+from edgekws.specs import ModelKey, ModelSpec
 from edgekws.train.run import Run
 from edgekws.tuning.words import card_section
 
@@ -50,6 +51,19 @@ class BuiltModel:
             file=first,
             weights=more[0] if more else None,
             graph=self.model.graph,
+        )
+
+    def golden_scores(self, model: ModelSpec, pcm: Pcm) -> Floats:
+        """Return what every device has to find in a recording; ParityError where kernels differ."""
+        made = self.model
+        steps = clip_steps(model, pcm, graph=made.graph)
+        return golden_scores(
+            model,
+            pcm,
+            key=ModelKey(made.format, made.precision, fused=made.graph.fused),
+            file=next(iter(made.files.values())),
+            graph=made.graph,
+            found=score_steps(model, self.engine, steps),
         )
 
 
@@ -103,13 +117,8 @@ def pack(
 
 
 def make_golden(model: ModelSpec, models: Sequence[BuiltModel], pcm: Pcm) -> Golden:
-    """Return what the device's front end and engines find in the audio."""
-    scores = {
-        built.figures.key: score_steps(
-            model, built.engine, clip_steps(model, pcm, graph=built.model.graph)
-        )
-        for built in models
-    }
+    """Return what the front end and each model find in the audio, on every device."""
+    scores = {built.figures.key: built.golden_scores(model, pcm) for built in models}
     return Golden(pcm, FeatureStream(model.features).push(pcm), scores)
 
 

@@ -4,15 +4,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import numpy as np
-
 from edgekws.bundle import Bundle, Golden, ModelFile, file_entry
 from edgekws.engines.registry import open_engine
 from edgekws.errors import ParityError
-from edgekws.events import Floats
+from edgekws.events import Floats, Pcm
 from edgekws.export.fusing import fuse
+from edgekws.export.kernels import golden_scores
+from edgekws.export.keys import parse_key
 from edgekws.export.scores import clip_steps, score_steps
-from edgekws.runtime.selfcheck import SCORE_ATOL, self_check
+from edgekws.runtime.agreement import score_fault
+from edgekws.runtime.selfcheck import self_check
 from edgekws.specs import FUSED
 
 
@@ -26,11 +27,13 @@ class Packed:
 
 
 def held_model(bundle: Bundle, entry: ModelFile, golden: Golden) -> Packed:
-    """Return a model of a bundle; SkewError where it gives other scores here."""
-    path = bundle.model_path(entry)
-    self_check(bundle, entry, open_engine(entry.format, path, entry.graph))
+    """Return a model of a bundle, its golden scores anew where reference kernels give them.
+
+    Raises SkewError where it gives other scores here, ParityError where kernels disagree on it.
+    """
+    self_check(bundle, entry, open_engine(entry.format, bundle.model_path(entry), entry.graph))
     files = {file.path: bundle.read(file) for file in entry.files()}
-    return Packed(entry, files, golden.scores[entry.key])
+    return _packed(bundle, entry, files, golden.pcm, found=golden.scores[entry.key])
 
 
 def fused_model(bundle: Bundle, plain: ModelFile, golden: Golden) -> Packed:
@@ -48,21 +51,31 @@ def fused_model(bundle: Bundle, plain: ModelFile, golden: Golden) -> Packed:
         for name, data in files.items():
             (Path(aside) / name).write_bytes(data)
         engine = open_engine(plain.format, Path(aside) / next(iter(files)), graph)
-    scores = score_steps(model, engine, clip_steps(model, golden.pcm, graph=graph))
     first, *more = (file_entry(*named) for named in files.items())
     weights = more[0] if more else None
     entry = ModelFile(
         format=plain.format, precision=plain.precision, file=first, weights=weights, graph=graph
     )
-    _require_parity(entry, scores, source.scores, where=bundle.path)
-    return Packed(entry, files, scores)
-
-
-def _require_parity(entry: ModelFile, scores: Floats, plain: Floats, *, where: Path) -> None:
-    """Raise ParityError where the front end inside gives other scores than the one outside."""
-    largest, limit = float(np.abs(scores - plain).max()), SCORE_ATOL[entry.precision]
-    if not largest <= limit:  # written so that NaN fails
+    found = score_steps(model, engine, clip_steps(model, golden.pcm, graph=graph))
+    packed = _packed(bundle, entry, files, golden.pcm, found=found)
+    if fault := score_fault(packed.scores, source.scores, precision=entry.precision):
         raise ParityError(
-            f"{where}: {entry.key} differs from the golden scores without the front end inside by "
-            f"{largest:.3g} > {limit:g}; use the other one, or report this as a bug"
+            f"{bundle.path}: {entry.key}: scores {fault}, which are those without the front end "
+            "inside; use the other one, or report this as a bug"
         )
+    return packed
+
+
+def _packed(
+    bundle: Bundle, entry: ModelFile, files: dict[str, bytes], pcm: Pcm, *, found: Floats
+) -> Packed:
+    """Return a model with its golden scores, which are those found where no others define them."""
+    scores = golden_scores(
+        bundle.manifest.model,
+        pcm,
+        key=parse_key(entry.key),
+        file=files[entry.file.path],
+        graph=entry.graph,
+        found=found,
+    )
+    return Packed(entry, files, scores)

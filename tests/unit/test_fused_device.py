@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from edgekws.bundle import Bundle, Golden, encode_golden, file_entry, open_bundle, write_bundle
 from edgekws.errors import SkewError
 from edgekws.events import Block, Detection, Pcm
-from edgekws.runtime.selfcheck import FP32_SCORE_ATOL
+from edgekws.runtime.agreement import LARGEST
 from edgekws.runtime.wiring import Device, open_device
 from tests.bundles import noise, tone
 from tests.fused import INSIDE, OUTSIDE, make_fused_bundle
@@ -94,7 +94,7 @@ def test_scores_of_a_clip_have_the_same_rows(inside: Device, outside: Device) ->
 
 def test_other_scores_than_the_golden_ones_are_refused(bundle: Bundle, tmp_path: Path) -> None:
     golden, manifest = bundle.golden(), bundle.manifest
-    scores = {**golden.scores, INSIDE: golden.scores[INSIDE] + np.float32(2 * FP32_SCORE_ATOL)}
+    scores = {**golden.scores, INSIDE: golden.scores[INSIDE] + np.float32(2 * LARGEST["fp32"])}
     files = {entry.path: (bundle.path / entry.path).read_bytes() for entry in manifest.files()}
     files["golden.npz"] = encode_golden(Golden(golden.pcm, golden.features, scores))
     entry = file_entry("golden.npz", files["golden.npz"])

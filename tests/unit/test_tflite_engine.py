@@ -144,7 +144,9 @@ def test_tflite_runtime_beside_numpy_2_is_an_error_that_says_so(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     (tmp_path / "tflite_runtime").mkdir()
-    (tmp_path / "tflite_runtime" / "interpreter.py").write_text("Interpreter = None\n")
+    (tmp_path / "tflite_runtime" / "interpreter.py").write_text(
+        "Interpreter = OpResolverType = None\n"
+    )
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setattr(np, "__version__", "2.0.0")
     forget(monkeypatch, "ai_edge_litert")

@@ -10,8 +10,10 @@ from edgekws.bundle import Golden, encode_golden, open_bundle, write_bundle
 from edgekws.engines import open_engine
 from edgekws.errors import BundleError, SkewError
 from edgekws.events import Block, Floats
-from edgekws.runtime.selfcheck import FP32_SCORE_ATOL, INT8_SCORE_ATOL, self_check
+from edgekws.runtime.agreement import LARGEST
+from edgekws.runtime.selfcheck import self_check
 from edgekws.runtime.wiring import find_bundle, open_device
+from edgekws.specs import Precision
 from tests.bundles import (
     golden_vectors,
     make_bundle,
@@ -28,7 +30,7 @@ DATA = onnx_model(MODEL)
 GOLDEN = golden_vectors(MODEL, DATA)
 
 
-def bundle_with(path: Path, golden: Golden, *, precision: str = "fp32") -> Path:
+def bundle_with(path: Path, golden: Golden, *, precision: Precision = "fp32") -> Path:
     """Write the tone bundle with other golden vectors, its model declared as of a precision."""
     scores = {f"onnx-{precision}": golden.scores["onnx-fp32"]}
     packed = encode_golden(Golden(golden.pcm, golden.features, scores))
@@ -74,12 +76,11 @@ def test_an_opened_device_hears_with_the_triggers_given(tmp_path: Path) -> None:
     assert deaf.detector.push(audio) == []
 
 
-@pytest.mark.parametrize(
-    ("precision", "atol"), [("fp32", FP32_SCORE_ATOL), ("int8", INT8_SCORE_ATOL)]
-)
+@pytest.mark.parametrize("precision", ["fp32", "fp16"])
 def test_scores_are_checked_within_the_tolerance_of_their_precision(
-    tmp_path: Path, precision: str, atol: float
+    tmp_path: Path, precision: Precision
 ) -> None:
+    atol = LARGEST[precision]
     near = open_bundle(bundle_with(tmp_path / "near", off_by(0.9 * atol), precision=precision))
     far = open_bundle(bundle_with(tmp_path / "far", off_by(1.1 * atol), precision=precision))
     assert open_device(near).model_file.precision == precision
