@@ -40,7 +40,7 @@ from edgekws.specs import (
 )
 
 LABELS: Final = (SILENCE, UNKNOWN, "yes", "no", "开灯")
-STEP_FRAMES: Final = 8
+FRAMES_PER_SCORE: Final = 4
 SCORES_PER_STEP: Final = 2
 WINDOW_FRAMES: Final = 24  # of the sliding mean: 0.24 s
 FIRST_BAND: Final = 8  # 530 Hz; below it a band is narrower than the window's main lobe
@@ -49,12 +49,14 @@ QUIET: Final = -8.0  # a mean log energy below this is silence; digital silence 
 STEEPNESS: Final = 3.0
 
 
-def make_bundle(path: Path, *, labels: tuple[str, ...] = LABELS) -> Path:
-    """Write a bundle of one fp32 ONNX model at `path` and return it.
+def make_bundle(
+    path: Path, *, labels: tuple[str, ...] = LABELS, rows: int = SCORES_PER_STEP
+) -> Path:
+    """Write a bundle of one fp32 ONNX model at `path` and return it; a step gives `rows` scores.
 
     `labels` needs both reserved labels; each other one is the tone of `tone_hz`.
     """
-    model = model_spec(labels)
+    model = model_spec(labels, rows=rows)
     data = onnx_model(model)
     golden = golden_vectors(model, data)
     files = {"model.onnx": data, "golden.npz": encode_golden(golden), "card.md": b"# Tones\n"}
@@ -80,7 +82,7 @@ def noise(*, seconds: float = 1.0, level: float = 300.0, seed: int = 0) -> Pcm:
     return (np.random.default_rng(seed).standard_normal(count) * level).astype(np.int16)
 
 
-def model_spec(labels: tuple[str, ...] = LABELS) -> ModelSpec:
+def model_spec(labels: tuple[str, ...] = LABELS, *, rows: int = SCORES_PER_STEP) -> ModelSpec:
     """Return the spec of the tone model; its normalization is far from mean 0 and scale 1."""
     index = np.arange(MFCC_40.n_mfcc)
     return ModelSpec(
@@ -88,8 +90,8 @@ def model_spec(labels: tuple[str, ...] = LABELS) -> ModelSpec:
         mean=tuple((0.25 * index - 4.0).tolist()),
         scale=tuple((0.125 + 0.0625 * (index % 4)).tolist()),
         labels=labels,
-        step_frames=STEP_FRAMES,
-        scores_per_step=SCORES_PER_STEP,
+        step_frames=rows * FRAMES_PER_SCORE,
+        scores_per_step=rows,
         window_frames=WINDOW_FRAMES,
         parameters=MFCC_40.n_mels * (MFCC_40.n_mfcc + len(labels)),
         macs_per_second=100 * MFCC_40.n_mels * (MFCC_40.n_mfcc + len(labels)),
@@ -98,7 +100,7 @@ def model_spec(labels: tuple[str, ...] = LABELS) -> ModelSpec:
 
 def graph_spec(model: ModelSpec) -> GraphSpec:
     """Return the signature of the tone model's graph."""
-    past = (1, WINDOW_FRAMES - STEP_FRAMES // SCORES_PER_STEP, model.features.n_mels)
+    past = (1, WINDOW_FRAMES - FRAMES_PER_SCORE, model.features.n_mels)
     return GraphSpec(
         features=_tensor("features", (1, model.step_frames, model.features.n_mfcc)),
         scores=_tensor("scores", (1, model.scores_per_step, len(model.labels))),

@@ -32,15 +32,20 @@ class Done:
         return error_line(self.stderr)
 
 
-def edgekws(*args: object, cwd: Path | None = None, stdin: bytes = b"") -> Done:
-    """Run a command to its end."""
+def edgekws(
+    *args: object,
+    cwd: Path | None = None,
+    stdin: bytes = b"",
+    seconds: float = PATIENCE_SECONDS,
+) -> Done:
+    """Run a command to its end, which comes in so many seconds."""
     done = subprocess.run(
         argv(args),
         cwd=cwd,
         env=environment(),
         input=stdin,
         capture_output=True,
-        timeout=PATIENCE_SECONDS,
+        timeout=seconds,
         check=False,
     )
     return Done(done.returncode, parse(done.stdout), done.stderr.decode())

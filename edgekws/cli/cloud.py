@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgekws.cli import sweeping
 from edgekws.cli.interrupts import interruptible
-from edgekws.errors import EXIT_INTERRUPTED
+from edgekws.errors import EXIT_INTERRUPTED, UsageError
 
 if TYPE_CHECKING:
     from edgekws.train.run import Report
@@ -60,6 +60,13 @@ def _add_export(subparsers: Any) -> None:
         metavar="FORMAT-PRECISION",
         help="a model of the bundle, such as tflite-int8, best first (those of the target); with "
         "-fused at the end the front end is inside its graph",
+    )
+    parser.add_argument(
+        "--step-ms",
+        type=_at_least_one,
+        metavar="N",
+        help="audio to a call of the model, a multiple of what lies between two rows of its scores "
+        "(80); the bundle's name ends with it",
     )
     parser.add_argument(
         "--python",
@@ -169,7 +176,7 @@ def _export_run(folder: Path, out: Path, args: argparse.Namespace) -> Path:
     models = [parse_key(text) for text in args.model]
     if args.run_folder is None:
         _say(f"no run named: taking the newest one, {folder}")
-    return export_run(folder, out, args.target, say=_say, models=models)
+    return export_run(folder, out, args.target, say=_say, models=models, step_ms=args.step_ms)
 
 
 def _export_shipped(out: Path, args: argparse.Namespace) -> Path:
@@ -177,6 +184,8 @@ def _export_shipped(out: Path, args: argparse.Namespace) -> Path:
     from edgekws.export.targets import find_target
     from edgekws.runtime.wiring import find_shipped
 
+    if args.step_ms is not None:
+        raise UsageError("export: --step-ms needs a RUN, the graphs of a bundle have their step")
     place = find_shipped(find_target(args.target).shipped)
     _say(f"no run in runs/: taking the shipped bundle {place.name}")
     return repack(place, out, args.target, say=_say, models=args.model)

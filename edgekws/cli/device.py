@@ -178,6 +178,28 @@ def _add_bench(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         action="store_true",
         help="measure every model file whose engine is installed, by turns",
     )
+    parser.add_argument(
+        "--run",
+        dest="run_folder",
+        type=Path,
+        metavar="RUN",
+        help="with --compare: measure a trained run, exported aside at each step, not bundles",
+    )
+    parser.add_argument(
+        "--step-ms",
+        action="append",
+        type=int,
+        default=[],
+        metavar="N",
+        help="with --run: audio to a call; may be given again (40, 80 and 160)",
+    )
+    parser.add_argument(
+        "--model",
+        action="append",
+        default=[],
+        metavar="FORMAT-PRECISION",
+        help="with --run: a model to measure; may be given again (int8 and fp32, fused and not)",
+    )
     parser.add_argument("--probe", action="store_true", help=argparse.SUPPRESS)
     parser.set_defaults(run=benching.run)
 

@@ -6,37 +6,51 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
+import numpy as np
+
 from edgekws.errors import RunError
 from edgekws.export.calibration import calibration_steps
 from edgekws.export.formats import Converted, Job, Say, convert
 from edgekws.export.golden_audio import golden_audio
 from edgekws.export.pack import BuiltModel, pack
 from edgekws.export.parity import Figures, Reference, compare, reference, require_parity
+from edgekws.export.stepping import at_step
 from edgekws.export.targets import Target, find_target
 from edgekws.export.thresholds import find_thresholds, report_page, report_path
+from edgekws.runtime.evaluate import fill_window
 from edgekws.specs import ModelKey, ModelSpec
 from edgekws.train.run import Run, load_net, load_run, model_spec, write_aside
-from edgekws.train.run_audio import load_calibration, load_heldout
+from edgekws.train.run_audio import Heldout, load_calibration, load_heldout
 
 CALIBRATION_CLIPS: Final = 128  # more move no range on the shipped base, and cost 40 ms each
 FOLDER_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 def export_run(
-    folder: Path, out: Path, target: str, *, say: Say, models: Sequence[ModelKey] = ()
+    folder: Path,
+    out: Path,
+    target: str,
+    *,
+    say: Say,
+    models: Sequence[ModelKey] = (),
+    step_ms: int | None = None,
 ) -> Path:
     """Make the bundle OUT/<name>-<target>/ of a finished run and return its path.
 
     Beside it comes its report, OUT/<name>-<target>.html, where the run has a stream. `models`, best
-    first, stand in for those of the target. `say` is told of each stage, and the table at the end.
-    Interrupted at any moment, nothing is half-written; equal runs give equal bytes. Raises
-    UsageError for the target, RunError for the run, MissingExtraError and ExportError for a format,
-    ParityError for a model that is not what was trained, BundleError for the place.
+    first, stand in for those of the target; with `step_ms` a call takes so much audio, and the
+    name ends with it. `say` is told of each stage, and the table at the end. Interrupted at any
+    moment, nothing is half-written; equal runs give equal bytes. Raises UsageError for the target
+    or the step, RunError for the run, MissingExtraError and ExportError for a format, ParityError
+    for a model that is not what was trained, BundleError for the place.
     """
     board, run = find_target(target), load_run(folder)
     wanted = tuple(models) or board.models
-    place, job = _place(out, run, board), _job(folder, run, say, wanted)
+    model = model_spec(run) if step_ms is None else at_step(model_spec(run), step_ms)
+    place, job = _place(out, run, board, step_ms), _job(folder, run, model, wanted, say=say)
     heldout = load_heldout(folder, n_labels=len(run.labels))
+    if step_ms is not None:  # clips fill a window at the step that they were trained with
+        heldout = _filling(model, heldout)
     say(f"exporting {run.name} {run.version} for {board.name}: {board.board}")
     converted = convert(job, wanted)
     names = " and ".join(model.key for model in converted)
@@ -78,23 +92,29 @@ def table(figures: Iterable[Figures]) -> Iterator[str]:
         )
 
 
-def _place(out: Path, run: Run, target: Target) -> Path:
+def _place(out: Path, run: Run, target: Target, step_ms: int | None) -> Path:
     if not FOLDER_NAME.fullmatch(run.name):
         raise RunError(
             f"name {run.name!r} of run.json is no folder name: use letters, digits, '.', '_' and "
             "'-' in the recipe's `name`, and adapt again"
         )
-    return out / f"{run.name}-{target.name}"
+    step = "" if step_ms is None else f"-{step_ms}ms"
+    return out / f"{run.name}-{target.name}{step}"
 
 
-def _job(folder: Path, run: Run, say: Say, wanted: Sequence[ModelKey]) -> Job:
+def _job(folder: Path, run: Run, model: ModelSpec, wanted: Sequence[ModelKey], *, say: Say) -> Job:
     """Return what converters work from; calibration clips are spread evenly over those given."""
-    model, net = model_spec(run), load_net(folder, run)
+    net = load_net(folder, run)
     calibration = load_calibration(folder)
     clips = calibration[:: -(-len(calibration) // CALIBRATION_CLIPS)]
     if any(key.precision.startswith("int") for key in wanted):
         say(f"quantizing, calibrated on {len(clips)} clips")
     return Job(net, model, calibration_steps(model, clips), say)
+
+
+def _filling(model: ModelSpec, heldout: Heldout) -> Heldout:
+    """Return clips that fill a window at the model's step, as `eval` hears them."""
+    return Heldout(np.stack([fill_window(model, pcm) for pcm in heldout.pcm]), heldout.labels)
 
 
 def _report(place: Path, page: str | None) -> None:

@@ -11,6 +11,7 @@ from typing import Final
 
 import numpy as np
 
+from edgekws.runtime.delay import longest_delay
 from edgekws.runtime.fresh import probe_fresh
 from edgekws.runtime.probe import Probe, step_blocks
 from edgekws.runtime.steps import steps_for
@@ -34,14 +35,17 @@ class BenchReport(Spec, frozen=True):
     """What `edgekws bench` prints for one model file; times are CPU times, of all threads.
 
     `ratio` is of the CPU time to that of the first one measured in the same run; `load_seconds` is
-    from the start of a process to a detector that passed its self-check.
+    from the start of a process to a detector that passed its self-check; `delay_milliseconds` is
+    what trigger and step take at the latest, by arithmetic.
     """
 
     bundle: str
+    path: str
     model: str
     cpu_seconds_per_second: float
     ratio: float
     step_milliseconds: float
+    delay_milliseconds: float
     features_us: StepTime
     engine_us: StepTime
     trigger_us: StepTime
@@ -112,13 +116,15 @@ def _time_stages(device: Device, clocks: _Clocks) -> None:
 
 def _report(device: Device, clocks: _Clocks, *, first: _Clocks) -> BenchReport:
     manifest, model = device.bundle.manifest, device.detector.model
-    step_samples = model.step_frames * model.features.hop
+    milliseconds = 1000 / model.features.sample_rate
     return BenchReport(
         bundle=f"{manifest.name} {manifest.version}",
+        path=str(device.bundle.path),
         model=device.model_file.key,
         cpu_seconds_per_second=median(clocks.whole) / AUDIO_SECONDS,
         ratio=median(a / b for a, b in zip(clocks.whole, first.whole, strict=True)),
-        step_milliseconds=1000 * step_samples / model.features.sample_rate,
+        step_milliseconds=milliseconds * model.step_frames * model.features.hop,
+        delay_milliseconds=milliseconds * longest_delay(model, manifest.triggers),
         features_us=_step_time(clocks.features),
         engine_us=_step_time(clocks.engine),
         trigger_us=_step_time(clocks.trigger),

@@ -73,7 +73,7 @@ def classify_clip(detector: Detector, pcm: Pcm) -> ClipAnswer:
     Of the rows whose window is full, the one that is surest of some command decides.
     """
     model = detector.model
-    scores = detector.scores(_padded(model, pcm))[rows_to_fill(model) - 1 :]
+    scores = detector.scores(fill_window(model, pcm))[rows_to_fill(model) - 1 :]
     commands = [model.labels.index(label) for label in model.commands]
     row = scores[int(scores[:, commands].max(axis=1).argmax())]
     best = int(row.argmax())
@@ -176,7 +176,7 @@ def _percentile(values: Sequence[float], percent: int) -> float | None:
     return float(np.percentile(values, percent)) if values else None
 
 
-def _padded(model: ModelSpec, pcm: Pcm) -> Pcm:
+def fill_window(model: ModelSpec, pcm: Pcm) -> Pcm:
     """Return at least the samples of one full window, the clip in their middle."""
     steps = -(-rows_to_fill(model) // model.scores_per_step)
     lacking = max(0, model.features.samples(steps * model.step_frames) - len(pcm))

@@ -7,8 +7,11 @@ import msgspec
 import pytest
 
 from edgekws.bundle import Golden, encode_golden, file_entry, write_bundle
+from edgekws.cli.app import main
 from tests.bundles import golden_vectors, make_bundle, manifest, model_spec, onnx_model
 from tests.commands import Done, edgekws
+from tests.runs import write_run
+from tests.training import TRAINING_SECONDS
 
 KEYS: Final = ("onnx-fp32", "onnx-fp16")
 
@@ -76,8 +79,49 @@ def test_an_engine_that_the_bundle_lacks_is_a_usage_error(two_models: Path) -> N
     assert "there is onnx-fp32, onnx-fp16" in done.error
 
 
+def test_step_sizes_stand_side_by_side_with_what_each_takes_longer(tmp_path: Path) -> None:
+    bundles = [make_bundle(tmp_path / f"{40 * rows}ms", rows=rows) for rows in (1, 4)]
+    done = edgekws("bench", "--compare", "--bundle", bundles[0], "--bundle", bundles[1])
+    assert done.code == 0, done.stderr
+    short, long = done.lines
+    assert (short["step_milliseconds"], long["step_milliseconds"]) == (40, 160)
+    assert long["delay_milliseconds"] - short["delay_milliseconds"] == 120
+    assert long["cpu_seconds_per_second"] < short["cpu_seconds_per_second"]
+    best, sooner = done.stderr.splitlines()[-2:]
+    assert best == "least CPU here: onnx-fp32 of 160ms, a step of 160 ms"
+    assert sooner.startswith("120 ms sooner for ")
+    assert sooner.endswith(" times that: onnx-fp32 of 40ms, a step of 40 ms")
+
+
+def test_a_run_is_measured_at_each_step_in_one_command(tmp_path: Path) -> None:
+    run = write_run(tmp_path)
+    steps = ("--step-ms", "40", "--step-ms", "80")
+    flags = ("--compare", "--run", run, *steps, "--model", "onnx-fp32")
+    done = edgekws("bench", *flags, seconds=TRAINING_SECONDS)
+    assert done.code == 0, done.stderr
+    found = [(row["model"], row["step_milliseconds"]) for row in done.lines]
+    assert found == [("onnx-fp32", 40), ("onnx-fp32", 80)]
+    assert "of tones-x86-40ms, a step of 40 ms" in done.stderr
+    assert {path.name for path in tmp_path.iterdir()} == {path.name for path in run.iterdir()}
+
+
+def test_a_step_that_the_net_has_not_is_a_usage_error(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flags = ["--compare", "--run", str(write_run(tmp_path)), "--step-ms", "20"]
+    assert main(["bench", *flags]) == 2
+    assert "no step of 20 ms: this net gives scores every 40 ms" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
-    "flags", [("--compare", "--engine", "onnx-fp32"), ("--bundle", "x", "--bundle", "y")]
+    "flags",
+    [
+        ("--compare", "--engine", "onnx-fp32"),
+        ("--bundle", "x", "--bundle", "y"),
+        ("--run", "x"),
+        ("--compare", "--run", "x", "--bundle", "y"),
+        ("--compare", "--step-ms", "40"),
+    ],
 )
 def test_flags_that_exclude_each_other_are_a_usage_error(flags: tuple[str, ...]) -> None:
     assert edgekws("bench", *flags).code == 2
