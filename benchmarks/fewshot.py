@@ -27,12 +27,11 @@ from edgekws.events import Floats
 from edgekws.specs import SILENCE, UNKNOWN
 from edgekws.train import augment
 from edgekws.train.dataset import Clip, Corpus
-from edgekws.train.distillation import find_teacher
 from edgekws.train.evaluate import Normalizer
 from edgekws.train.frontend import TorchFrontend
 from edgekws.train.loop import Trainer
 from edgekws.train.nets import StreamingNet, build_net
-from edgekws.train.pretrained import Base, load_base, new_head
+from edgekws.train.pretrained import Base, find_published, load_base, new_head
 from edgekws.train.progress import Reporter
 from edgekws.train.recipe import Recipe, load_recipe
 from edgekws.train.recipe_training import PhaseRecipe
@@ -69,7 +68,7 @@ def main() -> int:
 
 def _all(args: argparse.Namespace, task: Task, recipe: Recipe) -> Iterator[Figures]:
     base = load_base(args.base or recipe.base)
-    teacher = load_speech_embedding(find_teacher(args.teacher))
+    teacher = load_speech_embedding(find_published(args.teacher, key="--teacher"))
     backbones = {
         "probe-base": remembered(net_features(base)),
         "probe-teacher": remembered(teacher_features(teacher)),

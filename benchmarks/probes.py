@@ -16,7 +16,7 @@ from edgekws.train.frontend import TorchFrontend
 from edgekws.train.nets import StreamingNet
 from edgekws.train.pretrained import Base
 from edgekws.train.speech_embedding import STEP_SAMPLES, SpeechEmbedding
-from edgekws.train.teacher import FULL_SCALE, embed
+from edgekws.train.teacher import embed
 
 L2: Final = (
     1e-2  # per class mean of squared weights; the best of 1e-4 .. 1 on the pretraining words
@@ -134,7 +134,7 @@ def teacher_features(teacher: SpeechEmbedding) -> Features:
         overlap = 12_400 - STEP_SAMPLES
         for first in range(0, len(pcm) - overlap, PORTION_SECONDS * 16_000):
             part = pcm[first : first + PORTION_SECONDS * 16_000 + overlap].astype(np.float32)
-            rows.append(teacher(torch.from_numpy(part / FULL_SCALE)[None])[0])
+            rows.append(teacher(torch.from_numpy(part)[None])[0])
         windows = torch.cat(rows).unfold(0, TEACHER_ROWS, 1)  # (n, 96, 16)
         return torch.cat((windows.mean(2), windows.amax(2)), dim=1).numpy()
 

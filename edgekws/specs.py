@@ -38,15 +38,17 @@ class Spec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
 
 
 class FeatureSpec(Spec, frozen=True):
-    """The MFCC arithmetic in integers, so that two machines can compare its digest.
+    """The arithmetic of the features in integers, so that two machines can compare its digest.
 
     Algorithm "mfcc-1": int16 / 32768, periodic Hann window, power spectrum of `fft` points,
     triangular HTK-mel filters of height 1 between `low_hz` and `high_hz`,
-    ln(x + 10**log_floor_exponent), orthonormal DCT-II, first `n_mfcc` coefficients. Frame i covers
-    samples [i * hop, i * hop + window): no centring, no padding, no dither.
+    ln(x + 10**log_floor_exponent), orthonormal DCT-II, first `n_mfcc` coefficients. Algorithm
+    "logmel-1" takes the magnitude in place of the power, triangles whose sides are straight on the
+    mel scale and not in hertz, and no DCT: its features are the bands. Frame i covers samples
+    [i * hop, i * hop + window): no centring, no padding, no dither.
     """
 
-    algorithm: Literal["mfcc-1"]
+    algorithm: Literal["mfcc-1", "logmel-1"]
     sample_rate: int
     window: int
     hop: int
@@ -62,6 +64,8 @@ class FeatureSpec(Spec, frozen=True):
             raise ValueError("need 0 < hop <= window <= fft")
         if not 0 < self.n_mfcc <= self.n_mels:
             raise ValueError("need 0 < n_mfcc <= n_mels")
+        if self.algorithm == "logmel-1" and self.n_mfcc != self.n_mels:
+            raise ValueError("logmel-1 needs n_mfcc to be n_mels: it gives the bands")
         if not 0 <= self.low_hz < self.high_hz <= self.sample_rate // 2:
             raise ValueError("need 0 <= low_hz < high_hz <= sample_rate / 2")
 
@@ -91,6 +95,20 @@ MFCC_40: Final = FeatureSpec(
     log_floor_exponent=-5,
 )
 """The features of every shipped base: 30 ms windows every 10 ms, 40 mel bands, 40 coefficients."""
+
+LOGMEL_32: Final = FeatureSpec(
+    algorithm="logmel-1",
+    sample_rate=16_000,
+    window=400,
+    hop=160,
+    fft=512,
+    n_mels=32,
+    n_mfcc=32,
+    low_hz=60,
+    high_hz=3800,
+    log_floor_exponent=-3,
+)
+"""The features of Google's speech_embedding: 25 ms windows every 10 ms, 32 mel bands."""
 
 
 class TensorSpec(Spec, frozen=True):
@@ -141,7 +159,7 @@ class GraphSpec(Spec, frozen=True):
 class ModelSpec(Spec, frozen=True):
     """What every format of one model has in common.
 
-    Features are normalized as (mfcc - mean) * scale before the graph sees them. One call takes
+    Features are normalized as (features - mean) * scale before the graph sees them. One call takes
     `step_frames` frames and gives `scores_per_step` rows of posteriors, a row each
     `step_frames / scores_per_step` frames; a row is about the last `window_frames` frames.
     """

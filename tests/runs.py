@@ -18,12 +18,14 @@ from edgekws.train.nets import (
     BcResNetConfig,
     CrnnConfig,
     DsCnnConfig,
+    EmbeddingConfig,
     NetConfig,
     StreamingNet,
     TcnConfig,
     build_net,
 )
 from edgekws.train.nets.crnn import ConvolutionConfig
+from edgekws.train.nets.embedding import PairsConfig
 from edgekws.train.nets.tcn import StageConfig
 from edgekws.train.run import LabelFigures, Report, Run, RunSource, save_run
 from edgekws.train.stream import Stream, save_stream
@@ -74,12 +76,24 @@ SMALL_GRU = CrnnConfig(
     dropout=0.0,
 )
 SMALL_LSTM = msgspec.structs.replace(SMALL_GRU, cell="lstm", layers=1)
+SMALL_EMBEDDING = EmbeddingConfig(
+    n_features=40,
+    stem_channels=8,
+    stages=(
+        PairsConfig(channels=8, pairs=1, stride=2),
+        PairsConfig(channels=16, pairs=1, stride=2),
+    ),
+    embedding=24,
+    pool_rows=2,
+    dropout=0.0,
+)
 FAMILY: dict[str, NetConfig] = {
     "tcn": SMALL_NET,
     "ds-cnn": SMALL_DS_CNN,
     "bc-resnet": SMALL_BC_RESNET,
     "gru": SMALL_GRU,
     "lstm": SMALL_LSTM,
+    "speech-embedding": SMALL_EMBEDDING,
 }
 family = pytest.mark.parametrize("config", FAMILY.values(), ids=FAMILY)
 

@@ -31,6 +31,9 @@ def _add_adapt(subparsers: Any) -> None:
     parser.add_argument("--data", type=Path, required=True, help="one folder per label")
     parser.add_argument("--out", type=Path, required=True, help="the run folder to make")
     parser.add_argument(
+        "--base", default="", help="in place of the recipe's: a name or a run folder"
+    )
+    parser.add_argument(
         "--unknown",
         type=Path,
         action="append",
@@ -111,7 +114,7 @@ def _adapt(args: argparse.Namespace) -> int:
     epochs = sum(phase.epochs for phase in recipe.phases)
     reporter = Reporter(epochs, epoch_lines=not args.sweep)
     folders = Folders(args.data, tuple(args.unknown), tuple(args.noise))
-    task = Adaptation(args.recipe, folders, args.out, args.overwrite, args.threads)
+    task = Adaptation(args.recipe, folders, args.out, args.overwrite, args.threads, args.base)
     try:
         run = sweeping.run_sweep(args, task, reporter) if args.sweep else adapt(task, reporter)
     except KeyboardInterrupt:

@@ -6,11 +6,12 @@ step before included, and holds no state for them: a fresh start is then no spec
 scores lie where those of the model without a front end lie.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
+from edgekws.export.mfcc_matrices import fits_a_graph
 from edgekws.export.tools import find_tool
-from edgekws.specs import Format, GraphSpec, ModelSpec
+from edgekws.specs import Format, GraphSpec, ModelKey, ModelSpec
 
 FUSERS: Final[Mapping[Format, str]] = {
     "onnx": "edgekws.export.onnx_frontend:fuse",
@@ -21,6 +22,13 @@ FUSERS: Final[Mapping[Format, str]] = {
 
 Files = dict[str, bytes]
 Fuser = Callable[[Files, GraphSpec, ModelSpec], tuple[Files, GraphSpec]]
+
+
+def fusable(models: Sequence[ModelKey], model: ModelSpec) -> tuple[ModelKey, ...]:
+    """Return the models of a board, of which none is fused where no graph can hold the features."""
+    if fits_a_graph(model.features):
+        return tuple(models)
+    return tuple(dict.fromkeys(key._replace(fused=False) for key in models))
 
 
 def fuse(

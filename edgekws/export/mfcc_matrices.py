@@ -60,9 +60,19 @@ class Matrices:
         return int(self.first.shape[0])
 
 
+def fits_a_graph(spec: FeatureSpec) -> bool:
+    """Return whether a graph can hold the front end: the MFCC, and no other algorithm."""
+    return spec.algorithm == "mfcc-1"
+
+
 def mfcc_matrices(model: ModelSpec) -> Matrices:
-    """Return the matrices of a model's features; ExportError where `fft` has no two halves."""
+    """Return the matrices of a model's features; ExportError where a graph cannot hold them."""
     spec = model.features
+    if not fits_a_graph(spec):
+        raise ExportError(
+            f"features by {spec.algorithm!r} cannot go into the graph, which has squares and no "
+            "magnitudes; export the model without -fused"
+        )
     tables, columns = build_tables(spec), _columns(spec)
     second, mel = _second_stage(spec, tables.mel, columns)
     mean, scale = np.array(model.mean, np.float64), np.array(model.scale, np.float64)

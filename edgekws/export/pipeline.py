@@ -11,6 +11,7 @@ import numpy as np
 from edgekws.errors import RunError
 from edgekws.export.calibration import calibration_steps
 from edgekws.export.formats import Converted, Job, Say, convert
+from edgekws.export.fusing import fusable
 from edgekws.export.golden_audio import golden_audio
 from edgekws.export.pack import BuiltModel, pack
 from edgekws.export.parity import Figures, Reference, compare, reference, require_parity
@@ -45,8 +46,8 @@ def export_run(
     for a model that is not what was trained, BundleError for the place.
     """
     board, run = find_target(target), load_run(folder)
-    wanted = tuple(models) or board.models
     model = model_spec(run) if step_ms is None else at_step(model_spec(run), step_ms)
+    wanted = tuple(models) or fusable(board.models, model)
     place, job = _place(out, run, board, step_ms), _job(folder, run, model, wanted, say=say)
     heldout = load_heldout(folder, n_labels=len(run.labels))
     if step_ms is not None:  # clips fill a window at the step that they were trained with

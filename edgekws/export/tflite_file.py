@@ -25,8 +25,17 @@ TYPES: Final[dict[int, Literal["float32", "int8", "int16"]]] = {
 
 
 def read_model(data: bytes) -> Any:
-    """Return a file as the tree of objects of TFLite's schema."""
-    return schema.ModelT.InitFromPackedBuf(data, 0)
+    """Return a file as the tree of objects of TFLite's schema.
+
+    What lies behind the tree is brought into it: the quantizer puts all buffers there of a model
+    that it thinks large.
+    """
+    model = schema.ModelT.InitFromPackedBuf(data, 0)
+    for buffer in model.buffers:
+        if buffer.offset > 1:  # 0 and 1 mean the tree itself
+            buffer.data = np.frombuffer(data, np.uint8, buffer.size, buffer.offset)
+            buffer.offset = buffer.size = 0
+    return model
 
 
 def interface(model: Any) -> tuple[list[int], list[int]]:

@@ -11,10 +11,11 @@ import onnx
 from edgekws.export.onnx_bcresnet import bc_resnet_logits
 from edgekws.export.onnx_crnn import crnn_logits
 from edgekws.export.onnx_dscnn import ds_cnn_logits
+from edgekws.export.onnx_embedding import embedding_logits
 from edgekws.export.onnx_graph import GraphWriter
 from edgekws.export.onnx_tcn import tcn_logits
 from edgekws.specs import GraphSpec, ModelSpec, StateSpec, TensorSpec
-from edgekws.train.nets import BcResNet, Crnn, DsCnnNet, StreamingNet, StreamingTcn
+from edgekws.train.nets import BcResNet, Crnn, DsCnnNet, EmbeddingNet, StreamingNet, StreamingTcn
 
 FEATURES: Final = "features"
 SCORES: Final = "scores"
@@ -49,6 +50,8 @@ def _logits(graph: GraphWriter, net: StreamingNet, features: str, *, rows: int) 
             return crnn_logits(graph, net, features, rows=rows)
         case DsCnnNet():
             return ds_cnn_logits(graph, net, features, rows=rows)
+        case EmbeddingNet():
+            return embedding_logits(graph, net, features)
 
 
 def _tensor_spec(value: onnx.ValueInfoProto) -> TensorSpec:

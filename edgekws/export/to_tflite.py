@@ -15,12 +15,13 @@ from edgekws.export.quiet import quietly
 from edgekws.export.tflite_bcresnet import TfliteBcResNet
 from edgekws.export.tflite_crnn import TfliteCrnn
 from edgekws.export.tflite_dscnn import TfliteDsCnn
+from edgekws.export.tflite_embedding import TfliteEmbedding
 from edgekws.export.tflite_file import finish
 from edgekws.export.tflite_int8 import sound_int8
 from edgekws.export.tflite_quantize import observe, quantize
 from edgekws.export.tflite_step import TfliteStep
 from edgekws.specs import GraphSpec, ModelSpec, Precision
-from edgekws.train.nets import BcResNet, Crnn, DsCnnNet, StreamingNet, StreamingTcn
+from edgekws.train.nets import BcResNet, Crnn, DsCnnNet, EmbeddingNet, StreamingNet, StreamingTcn
 
 with quietly():
     import litert_torch
@@ -60,7 +61,10 @@ def _file(fp32: bytes, precision: Precision, job: Job) -> tuple[bytes, GraphSpec
             return finish(fp32)
 
 
-def _step(net: StreamingNet) -> TfliteStep | TfliteBcResNet | TfliteCrnn | TfliteDsCnn:
+Step = TfliteStep | TfliteBcResNet | TfliteCrnn | TfliteDsCnn | TfliteEmbedding
+
+
+def _step(net: StreamingNet) -> Step:
     match net:
         case StreamingTcn():
             return TfliteStep(net)
@@ -70,6 +74,8 @@ def _step(net: StreamingNet) -> TfliteStep | TfliteBcResNet | TfliteCrnn | Tflit
             return TfliteCrnn(net)
         case DsCnnNet():
             return TfliteDsCnn(net)
+        case EmbeddingNet():
+            return TfliteEmbedding(net)
 
 
 def flatbuffer(module: nn.Module, inputs: tuple[Tensor, ...]) -> bytes:

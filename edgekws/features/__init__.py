@@ -1,4 +1,4 @@
-"""One arithmetic from int16 audio to MFCC frames, streaming and offline alike."""
+"""One arithmetic from int16 audio to frames of features, streaming and offline alike."""
 
 from edgekws.features.stream import FeatureStream, mfcc
 

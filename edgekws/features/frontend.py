@@ -1,4 +1,4 @@
-"""The one arithmetic: frames of int16 samples to MFCC rows, many hops at once."""
+"""The one arithmetic: frames of int16 samples to rows of features, many hops at once."""
 
 from typing import Final
 
@@ -12,13 +12,13 @@ BATCH_FRAMES: Final = 64  # of a long recording at once: a device needs no more 
 
 
 class Frontend:
-    """Computes MFCC rows for runs of samples; holds scratch memory, no history."""
+    """Computes rows of features for runs of samples; holds scratch memory, no history."""
 
     def __init__(self, spec: FeatureSpec) -> None:
         self.spec = spec
         self._tables: Tables = build_tables(spec)
         self._padded = np.zeros((BATCH_FRAMES, spec.fft), np.float32)  # frames with tails of zeros
-        self._power = np.zeros((BATCH_FRAMES, spec.fft // 2 + 1), np.float32)
+        self._spectra = np.zeros((BATCH_FRAMES, spec.fft // 2 + 1), np.float32)
 
     def compute(self, pcm: Pcm) -> Floats:
         """Return the whole frames of (n,) contiguous int16 as (frames, n_mfcc) float32."""
@@ -31,15 +31,17 @@ class Frontend:
     def _fill(self, rows: Floats, pcm: Pcm) -> None:
         """Compute as many frames as there are rows, at most BATCH_FRAMES, from the start of pcm."""
         spec, tables = self.spec, self._tables
-        padded, power = self._padded[: len(rows)], self._power[: len(rows)]
+        padded, spectra = self._padded[: len(rows)], self._spectra[: len(rows)]
         size = pcm.itemsize
         # A view of overlapping frames; as_strided, which makes the same, costs seven times as much.
         frames: Pcm = np.ndarray(
             (len(rows), spec.window), pcm.dtype, pcm, 0, (spec.hop * size, size)
         )
         np.multiply(frames, tables.window, out=padded[:, : spec.window])
-        spectrum = np.fft.rfft(padded)  # (frames, fft / 2 + 1), in float64 inside
-        np.square(np.abs(spectrum, out=power), out=power)
-        mel = power @ tables.mel  # (frames, n_mels)
+        transformed = np.fft.rfft(padded)  # (frames, fft / 2 + 1), in float64 inside
+        np.abs(transformed, out=spectra)
+        if tables.is_power:
+            np.square(spectra, out=spectra)
+        mel = spectra @ tables.mel  # (frames, n_mels)
         mel += tables.floor
         np.matmul(np.log(mel, out=mel), tables.dct, out=rows)

@@ -1,4 +1,4 @@
-"""MFCC frames from a stream of samples in whatever portions it comes."""
+"""Frames of features from a stream of samples in whatever portions it comes."""
 
 import numpy as np
 
@@ -8,7 +8,7 @@ from edgekws.specs import FeatureSpec
 
 
 class FeatureStream:
-    """Turns portions of int16 samples into MFCC rows; any chunking gives the same rows."""
+    """Turns portions of int16 samples into rows of features; any chunking gives the same rows."""
 
     def __init__(self, spec: FeatureSpec) -> None:
         self.spec = spec

@@ -47,13 +47,14 @@ NORMALIZATION_BATCHES: Final = 24
 
 @dataclass(frozen=True, slots=True)
 class Adaptation:
-    """What the command line asks for."""
+    """What the command line asks for; `base` takes the place of the recipe's, if there is one."""
 
     recipe: Path
     folders: Folders
     out: Path
     overwrite: bool = False
     threads: int = 2
+    base: str = ""
 
 
 def adapt(task: Adaptation, reporter: Reporter, corpus: Corpus | None = None) -> Run:
@@ -62,7 +63,7 @@ def adapt(task: Adaptation, reporter: Reporter, corpus: Corpus | None = None) ->
     Interrupted at any moment, the same call goes on from the last whole epoch. Raises ConfigError,
     DataError, MissingExtraError, and RunError where `out` holds a finished run already.
     """
-    recipe, sha256 = load_recipe(task.recipe)
+    recipe, sha256 = load_recipe(task.recipe, base=task.base)
     recipe_text = task.recipe.read_bytes()
     require_place(task)
     torch.set_num_threads(task.threads)

@@ -28,15 +28,16 @@ def allowed(fault: str, into: type, values: object) -> str:
 def _keys(kind: shape.Type, steps: list[str], values: Any) -> Iterator[str]:
     """Give the keys of the struct at a place; a tag among the values chooses between two."""
     structs = _structs(kind)
+    if len(structs) > 1:
+        structs = [struct for struct in structs if struct.tag == values.get(struct.tag_field)]
     if not steps:
         for struct in structs:
-            if len(structs) == 1 or struct.tag == values.get(struct.tag_field):
-                yield from ([struct.tag_field] if struct.tag_field else [])
-                yield from (field.encode_name for field in struct.fields)
+            yield from ([struct.tag_field] if struct.tag_field else [])
+            yield from (field.encode_name for field in struct.fields)
         return
     step, *rest = steps
     inner = values[int(step)] if isinstance(values, list) else values[step]
-    for below in _below(kind, step):
+    for below in _below(kind, structs, step):
         yield from _keys(below, rest, inner)
 
 
@@ -44,7 +45,7 @@ def _names(kind: shape.Type, steps: list[str]) -> Iterator[str]:
     """Give the names that may stand at a place: a Literal's, or the tags of structs."""
     if steps:
         step, *rest = steps
-        for below in _below(kind, step):
+        for below in _below(kind, _structs(kind), step):
             yield from _names(below, rest)
         tags = [str(s.tag) for s in _structs(kind) if not rest and s.tag_field == step]
         yield from tags
@@ -53,10 +54,10 @@ def _names(kind: shape.Type, steps: list[str]) -> Iterator[str]:
             yield from map(str, literal.values)
 
 
-def _below(kind: shape.Type, step: str) -> list[shape.Type]:
-    """Return what may stand under a key, or in a list."""
+def _below(kind: shape.Type, structs: list[shape.StructType], step: str) -> list[shape.Type]:
+    """Return what may stand under a key of one of the structs, or in a list."""
     lists = [p.item_type for p in _parts(kind) if isinstance(p, shape.VarTupleType)]
-    fields = [f.type for s in _structs(kind) for f in s.fields if f.encode_name == step]
+    fields = [f.type for s in structs for f in s.fields if f.encode_name == step]
     return lists + fields
 
 

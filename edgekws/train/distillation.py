@@ -4,7 +4,6 @@ A linear layer beside the head maps the net's embedding to the teacher's; it is 
 and thrown away afterwards (Romero et al. 2015, "FitNets").
 """
 
-import sys
 from pathlib import Path
 from typing import Final, cast
 
@@ -15,7 +14,7 @@ from torch import Tensor, nn
 from edgekws.errors import ConfigError
 from edgekws.train.dataset import Corpus
 from edgekws.train.nets import StreamingNet
-from edgekws.train.pretrained import SHIPPED
+from edgekws.train.pretrained import find_published
 from edgekws.train.progress import Reporter
 from edgekws.train.recipe_training import DistillationRecipe
 from edgekws.train.speech_embedding import load_speech_embedding
@@ -63,7 +62,7 @@ def build_distillation(
 
     Raises ConfigError where there is no teacher or no clip for it, RunError for a spoilt cache.
     """
-    teacher = load_speech_embedding(find_teacher(recipe.embedding))
+    teacher = load_speech_embedding(find_published(recipe.embedding, key="distillation.embedding"))
     pcm = [clip.pcm for clip in corpus.of("training")]
     targets = clip_targets(
         pcm,
@@ -79,17 +78,3 @@ def build_distillation(
         )
     reporter.say(f"the teacher speaks of {known} of {len(pcm)} training clips")
     return Distillation(net.head.in_features, standardized(targets), weight=recipe.embedding_weight)
-
-
-def find_teacher(name: str) -> Path:
-    """Return the teacher's file: a path, or NAME.onnx in ./models, the shipped ones or the venv."""
-    folders = [Path("models"), SHIPPED, Path(sys.prefix)]
-    places = [Path(name), *(folder / f"{name}.onnx" for folder in folders)]
-    for place in places:
-        if place.is_file():
-            return place
-    looked = ", ".join(str(place) for place in places)
-    raise ConfigError(
-        f"distillation.embedding {name!r}: no file in {looked}; "
-        "`edgekws fetch speech-embedding` brings it"
-    )

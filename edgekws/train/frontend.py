@@ -8,7 +8,7 @@ from edgekws.specs import FeatureSpec
 
 
 class TorchFrontend(torch.nn.Module):
-    """MFCC of batches of whole clips."""
+    """Features of batches of whole clips."""
 
     window: Tensor
     mel: Tensor
@@ -18,25 +18,25 @@ class TorchFrontend(torch.nn.Module):
         super().__init__()
         self.spec = spec
         tables = build_tables(spec)
-        self.floor = tables.floor
+        self.floor, self.is_power = tables.floor, tables.is_power
         self.register_buffer("window", torch.from_numpy(tables.window.copy()), persistent=False)
         self.register_buffer("mel", torch.from_numpy(tables.mel.copy()), persistent=False)
         self.register_buffer("dct", torch.from_numpy(tables.dct.copy()), persistent=False)
 
     def log_mel(self, audio: Tensor) -> Tensor:
-        """Return log mel energies of audio on the int16 scale.
+        """Return log mel energies (of "logmel-1" magnitudes) of audio on the int16 scale.
 
         audio: (batch, samples) float32 in [-32768, 32767]; result: (batch, frames, n_mels).
         """
         frames = audio.unfold(1, self.spec.window, self.spec.hop) * self.window  # (b, t, window)
         spectrum = torch.fft.rfft(frames, n=self.spec.fft)  # (b, t, fft / 2 + 1)
         power = spectrum.real.square() + spectrum.imag.square()
-        return torch.log(power @ self.mel + self.floor)
+        return torch.log((power if self.is_power else power.sqrt()) @ self.mel + self.floor)
 
     def cepstra(self, log_mel: Tensor) -> Tensor:
-        """Return (batch, frames, n_mfcc) coefficients of (batch, frames, n_mels) log energies."""
+        """Return (batch, frames, n_mfcc) features of (batch, frames, n_mels) log energies."""
         return log_mel @ self.dct
 
     def forward(self, audio: Tensor) -> Tensor:
-        """Return the MFCC of (batch, samples) audio on the int16 scale, (batch, frames, n_mfcc)."""
+        """Return features (batch, frames, n_mfcc) of (batch, samples) audio on the int16 scale."""
         return self.cepstra(self.log_mel(audio))

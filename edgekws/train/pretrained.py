@@ -1,5 +1,6 @@
-"""The bases that ship in models/, and any finished run, as the start of an adaptation."""
+"""What an adaptation starts from: a shipped base, any finished run, or speech_embedding."""
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -8,8 +9,19 @@ import torch
 from msgspec.structs import replace
 
 from edgekws.errors import ConfigError
-from edgekws.train.nets import NetConfig, StreamingNet, TcnConfig, build_net
-from edgekws.train.run import RUN_FILE, Run, load_net, load_run
+from edgekws.specs import LOGMEL_32, RESERVED_LABELS
+from edgekws.train import teacher_file
+from edgekws.train.nets import (
+    EmbeddingConfig,
+    EmbeddingNet,
+    NetConfig,
+    StreamingNet,
+    TcnConfig,
+    build_net,
+)
+from edgekws.train.nets.embedding import SPEECH_EMBEDDING
+from edgekws.train.run import RUN_FILE, LabelFigures, Report, Run, RunSource, load_net, load_run
+from edgekws.train.speech_embedding import load_backbone
 
 SHIPPED: Final = Path(__file__).resolve().parents[2] / "models"
 
@@ -32,11 +44,78 @@ def find_base(name: str) -> Path:
     raise ConfigError(f"base {name!r}: no finished run in {looked}; name a folder with a run.json")
 
 
+def find_published(name: str, *, key: str) -> Path:
+    """Return an embedding's file: a path, or NAME.onnx in ./models, the shipped ones or the venv.
+
+    `key` is what asked for it, for the ConfigError where there is none.
+    """
+    folders = [Path("models"), SHIPPED, Path(sys.prefix)]
+    places = [Path(name), *(folder / f"{name}.onnx" for folder in folders)]
+    for place in places:
+        if place.is_file():
+            return place
+    looked = ", ".join(str(place) for place in places)
+    raise ConfigError(
+        f"{key} {name!r}: no file in {looked}; `edgekws fetch {teacher_file.NAME}` brings it"
+    )
+
+
 def load_base(name: str) -> Base:
-    """Load a base; ConfigError where there is none of that name, RunError where it is damaged."""
+    """Load a base; ConfigError where there is none of that name, RunError where it is damaged.
+
+    "speech-embedding", or the path of its .onnx file, is the published net.
+    """
+    if name == teacher_file.NAME or Path(name).suffix == ".onnx":
+        return published_base(find_published(name, key="base"))
     folder = find_base(name)
     run = load_run(folder)
     return Base(run, load_net(folder, run))
+
+
+@torch.no_grad()
+def published_base(path: Path) -> Base:
+    """Return the published speech_embedding under a head that knows nothing yet."""
+    net = EmbeddingNet(SPEECH_EMBEDDING, n_labels=len(RESERVED_LABELS))
+    net.body = load_backbone(path)
+    net.head.weight.zero_()
+    net.head.bias.zero_()
+    return Base(_published_run(), net.eval())
+
+
+def _published_run() -> Run:
+    """Return what is known of the published net; no recording has measured it here."""
+    source = RunSource(
+        name=f"{teacher_file.CREDIT}, from the wheel {teacher_file.WHEEL}",
+        licence=teacher_file.LICENCE,
+        url=teacher_file.PAPER,
+    )
+    nothing = LabelFigures(precision=0.0, recall=0.0, f1=0.0, clips=0)
+    return Run(
+        schema=1,
+        name=teacher_file.NAME,
+        version="1",
+        labels=RESERVED_LABELS,
+        features=LOGMEL_32,
+        mean=(0.0,) * LOGMEL_32.n_mfcc,
+        scale=(1.0,) * LOGMEL_32.n_mfcc,
+        net=SPEECH_EMBEDDING,
+        recipe_sha256=teacher_file.SHA256,
+        base=source,
+        data=(source,),
+        split="speaker-disjoint",
+        report=Report(
+            accuracy=0.0,
+            macro_f1=0.0,
+            clips=0,
+            split="speaker-disjoint",
+            labels=RESERVED_LABELS,
+            per_label=dict.fromkeys(RESERVED_LABELS, nothing),
+            confusion=((0, 0), (0, 0)),
+        ),
+        false_accepts_per_hour_budget=1.0,
+        triggers={},
+        stream_metrics=(),
+    )
 
 
 @torch.no_grad()
@@ -58,14 +137,16 @@ def new_head(base: Base, labels: tuple[str, ...], *, window_seconds: float = 0.0
 
 
 def _windowed(base: Base, seconds: float) -> NetConfig:
-    config = base.run.net
+    config, spec = base.run.net, base.run.features
     if not seconds:
         return config
-    if not isinstance(config, TcnConfig):
-        raise ConfigError(
-            f"window_seconds: base {base.run.name!r} is no tcn and pools over no time; leave it out"
-        )
-    spec = base.run.features
-    frames = seconds * spec.sample_rate / spec.hop
-    rows = max(2, round(frames / config.frames_per_score))
-    return replace(config, pool_rows=rows)
+    rows = round(seconds * spec.sample_rate / spec.hop / config.frames_per_score)
+    match config:
+        case TcnConfig():
+            return replace(config, pool_rows=max(2, rows))
+        case EmbeddingConfig():
+            return replace(config, pool_rows=max(2, rows + 1 - config.receptive_rows))
+    raise ConfigError(
+        f"window_seconds: base {base.run.name!r} is neither tcn nor speech-embedding and pools "
+        "over no time; leave it out"
+    )

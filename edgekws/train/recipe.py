@@ -51,7 +51,7 @@ class Recipe(Spec, frozen=True):
     base: str = ""
     net: NetConfig | None = None
     window_seconds: Annotated[float, Meta(ge=0, le=5)] = 0.0
-    """Time that a `base` of kind tcn pools over; 0 is as it did."""
+    """Time that a `base` of kind tcn or speech-embedding looks back; 0 is as it did."""
     initialization: Initialization = "default"
     """How the first weights of a `net` are drawn."""
     labels: tuple[str, ...] = ()
@@ -93,12 +93,21 @@ class Recipe(Spec, frozen=True):
             raise ValueError("optimizer.precision: a quantization_aware phase needs float32")
 
 
-def load_recipe(path: Path) -> tuple[Recipe, str]:
-    """Read a recipe; return it with the sha256 of its bytes. ConfigError names the faulty key."""
+def load_recipe(path: Path, *, base: str = "") -> tuple[Recipe, str]:
+    """Read a recipe; return it with the sha256 of its bytes. ConfigError names the faulty key.
+
+    A `base` takes the place of the recipe's, and its name is then hashed too.
+    """
     recipe, text = read_settings(
         path, Recipe, what="the recipe", advice="models/recipes/ holds examples"
     )
-    return recipe, hashlib.sha256(text).hexdigest()
+    if not base:
+        return recipe, hashlib.sha256(text).hexdigest()
+    if not recipe.base:
+        raise ConfigError(
+            f"{path}: trains a net of its own; --base {base!r} needs a recipe with a base"
+        )
+    return replace(recipe, base=base), hashlib.sha256(text + base.encode()).hexdigest()
 
 
 def require_commands(key: str, named: Sequence[str], commands: Sequence[str]) -> None:

@@ -1,10 +1,7 @@
-"""Google's speech_embedding as a torch module: the teacher that small nets are distilled from.
+"""Google's speech_embedding as it is published, read into the streaming net of the same shape.
 
-Lin et al. 2020, "Training keyword spotters with limited and synthesized speech data": log-mel
-features with context go through 20 small convolutions to a 96-dimensional embedding per 80 ms. The
-weights are read from the ONNX file in which they are published (Apache-2.0); its graph has a loop
-that runs one clip at a time, this module takes batches. Time is padded nowhere, so a window and a
-stream give the same embeddings.
+The weights are read from the ONNX file in which they are published (Apache-2.0); its graph has a
+loop that runs one clip at a time, this one takes batches.
 """
 
 from pathlib import Path
@@ -15,78 +12,56 @@ import torch
 from torch import Tensor, nn
 
 from edgekws.errors import ConfigError, MissingExtraError
+from edgekws.specs import LOGMEL_32
+from edgekws.train.frontend import TorchFrontend
+from edgekws.train.nets.embedding import SPEECH_EMBEDDING, Backbone
 
-SAMPLE_RATE: Final = 16_000
-WINDOW: Final = 400
-HOP: Final = 160
-FFT: Final = 512
-BANDS: Final = 32
-FLOOR: Final = 1e-3
-WIDTH: Final = 96
-RECEPTIVE_FRAMES: Final = 76
-STEP_FRAMES: Final = 8
-RECEPTIVE_SAMPLES: Final = (RECEPTIVE_FRAMES - 1) * HOP + WINDOW
-STEP_SAMPLES: Final = STEP_FRAMES * HOP
-_MEL: Final = "map/while/linear_to_mel_weight_matrix:0"
-_LEAK: Final = 0.2
-_LOWEST: Final = -0.4
+SAMPLE_RATE: Final = LOGMEL_32.sample_rate
+WIDTH: Final = SPEECH_EMBEDDING.embedding
+RECEPTIVE_SAMPLES: Final = LOGMEL_32.samples(SPEECH_EMBEDDING.receptive_frames)
+STEP_SAMPLES: Final = SPEECH_EMBEDDING.frames_per_score * LOGMEL_32.hop
+NORM_EPSILON: Final = 1e-3  # of the published batch norm
 
-
-class Capped(nn.Module):
-    """A leaky ReLU that ends at a lowest value."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return max(leaky(x), -0.4), of any shape."""
-        return nn.functional.leaky_relu(x, _LEAK).clamp(min=_LOWEST)
+Weights = list[Tensor]
 
 
 class SpeechEmbedding(nn.Module):
     """Audio to embeddings; made by `load_speech_embedding`, never trained."""
 
-    mel: Tensor
-    window: Tensor
-
-    def __init__(self, mel: Tensor, layers: nn.Sequential) -> None:
+    def __init__(self, backbone: Backbone) -> None:
         super().__init__()
-        self.layers = layers
-        self.register_buffer("mel", mel)
-        self.register_buffer("window", torch.hann_window(WINDOW, periodic=True))
-
-    def log_mel(self, audio: Tensor) -> Tensor:
-        """Return (batch, frames, 32) log magnitudes of (batch, samples) audio in [-1, 1]."""
-        frames = audio.unfold(1, WINDOW, HOP) * self.window
-        magnitude = torch.fft.rfft(frames, n=FFT).abs()
-        return torch.log(magnitude @ self.mel + FLOOR)
+        self.frontend, self.backbone = TorchFrontend(LOGMEL_32), backbone
 
     def forward(self, audio: Tensor) -> Tensor:
-        """Return embeddings (batch, rows, 96) of (batch, samples) audio in [-1, 1].
+        """Return embeddings (batch, rows, 96) of (batch, samples) audio on the int16 scale.
 
         Row i covers samples [i * 1280, i * 1280 + 12400).
         """
-        embedded: Tensor = self.layers(self.log_mel(audio)[:, None])  # (b, 96, rows, 1)
-        return embedded[..., 0].transpose(1, 2)
+        embedded, _ = self.backbone(self.frontend(audio), self.backbone.no_past(len(audio)))
+        rows: Tensor = embedded[:, :, 0].transpose(1, 2)
+        return rows
 
 
 def load_speech_embedding(path: Path) -> SpeechEmbedding:
+    """Return the published net with its front end; raises as `load_backbone` does."""
+    return SpeechEmbedding(load_backbone(path))
+
+
+def load_backbone(path: Path) -> Backbone:
     """Read the published ONNX file; ConfigError where it is not that net.
 
     Raises MissingExtraError where onnx is not installed.
     """
-    graph = _read(path)
+    backbone = Backbone(SPEECH_EMBEDDING)
     try:
-        tensors = _initializers(graph)
-        layers = [layer for node in graph.node for layer in _layer(node, tensors)]
-        net = SpeechEmbedding(torch.from_numpy(tensors[_MEL].copy()), nn.Sequential(*layers))
-        with torch.inference_mode():
-            rows = net.eval()(torch.zeros(1, RECEPTIVE_SAMPLES))
-    except (KeyError, IndexError, RuntimeError, ValueError) as fault:
+        _fill(backbone, *_read(path))
+    except (IndexError, RuntimeError, ValueError) as fault:
         raise ConfigError(f"{path}: not the speech_embedding net ({fault})") from fault
-    if rows.shape != (1, 1, WIDTH):
-        raise ConfigError(f"{path}: gives {tuple(rows.shape)}, not one embedding of {WIDTH}")
-    return net.requires_grad_(requires_grad=False)
+    return backbone.requires_grad_(requires_grad=False).eval()
 
 
-def _read(path: Path) -> Any:
+def _read(path: Path) -> tuple[list[Weights], Weights]:
+    """Return weight and, if any, bias of each convolution, and the four vectors of the one norm."""
     try:
         import onnx
     except ImportError as fault:
@@ -94,9 +69,19 @@ def _read(path: Path) -> Any:
             "reading speech_embedding needs onnx: pip install 'edgekws[export]'"
         ) from fault
     try:
-        return onnx.load(str(path)).graph
+        graph = onnx.load(str(path)).graph
     except Exception as fault:
         raise ConfigError(f"{path}: cannot be read as ONNX ({fault})") from fault
+    tensors = _initializers(graph)
+
+    def constants(node: Any) -> Weights:
+        return [torch.from_numpy(tensors[name].copy()) for name in node.input if name in tensors]
+
+    convolutions = [constants(node) for node in graph.node if node.op_type == "Conv"]
+    norms = [constants(node) for node in graph.node if node.op_type == "BatchNormalization"]
+    if len(norms) != 1:
+        raise ValueError(f"{len(norms)} batch norms in place of one")
+    return convolutions, norms[0]
 
 
 def _initializers(graph: Any) -> dict[str, np.ndarray[Any, Any]]:
@@ -111,42 +96,30 @@ def _initializers(graph: Any) -> dict[str, np.ndarray[Any, Any]]:
     }
 
 
-def _layer(node: Any, tensors: dict[str, np.ndarray[Any, Any]]) -> list[nn.Module]:
-    """Return what one node computes; the nodes of the front end compute nothing here."""
-    constants = [torch.from_numpy(tensors[n].copy()) for n in node.input if n in tensors]
-    match node.op_type:
-        case "Conv":
-            return [_convolution(*constants)]
-        case "BatchNormalization":
-            return [_norm(*constants)]
-        case "MaxPool":
-            kernel = next(tuple(a.ints) for a in node.attribute if a.name == "kernel_shape")
-            return [nn.MaxPool2d(kernel)]
-        case "Relu":
-            return [nn.ReLU()]
-        case "LeakyRelu":
-            return [Capped()]
-    return []
+@torch.no_grad()
+def _fill(backbone: Backbone, convolutions: list[Weights], norm: Weights) -> None:
+    """Copy the published weights; they have time before bands, and a norm behind a ReLU.
+
+    Its factors are positive, so that they can go before the ReLU, into the first convolution.
+    """
+    gain, shift, mean, variance = norm
+    factor = gain / torch.sqrt(variance + NORM_EPSILON)
+    if not bool((factor > 0).all()):
+        raise ValueError("a factor of its norm is not positive")
+    pairs = [pair for stage in backbone.stack() for pair in stage.stack()]
+    layers = [layer for pair in pairs for layer in (pair.over_bands, pair.over_time.conv)]
+    own = [backbone.stem.over_both.conv, *layers, backbone.embed.conv]
+    if len(own) != len(convolutions):
+        raise ValueError(f"{len(convolutions)} convolutions in place of {len(own)}")
+    for layer, (weight, *bias) in zip(own, convolutions, strict=True):
+        _copy(layer.weight, weight.transpose(2, 3))
+        if layer.bias is not None:
+            _copy(layer.bias, bias[0])
+    own[0].weight *= factor[:, None, None, None]
+    _copy(backbone.stem.term, shift - mean * factor)
 
 
-def _convolution(weight: Tensor, bias: Tensor | None = None) -> nn.Conv2d:
-    """Return a convolution that keeps the bands and takes time as it is."""
-    channels_out, channels_in, *kernel = weight.shape
-    layer = nn.Conv2d(
-        channels_in,
-        channels_out,
-        (kernel[0], kernel[1]),
-        padding=(0, kernel[1] // 2),
-        bias=bias is not None,
-    )
-    layer.weight.data = weight
-    if bias is not None:
-        layer.bias.data = bias  # type: ignore[union-attr]
-    return layer
-
-
-def _norm(scale: Tensor, shift: Tensor, mean: Tensor, variance: Tensor) -> nn.BatchNorm2d:
-    layer = nn.BatchNorm2d(len(scale), eps=1e-3)
-    layer.weight.data, layer.bias.data = scale, shift
-    layer.running_mean, layer.running_var = mean, variance
-    return layer
+def _copy(place: Tensor, values: Tensor) -> None:
+    if place.shape != values.shape:
+        raise ValueError(f"weights of {tuple(values.shape)} in place of {tuple(place.shape)}")
+    place.copy_(values)

@@ -52,7 +52,7 @@ def sweep(task: Adaptation, limits: Limits, reporter: Reporter) -> Run:
     from its last whole epoch. The run says that its validation clips were tuned on. Raises what
     `adapt` does, and MissingExtraError without Optuna.
     """
-    recipe, sha256 = load_recipe(task.recipe)
+    recipe, sha256 = load_recipe(task.recipe, base=task.base)
     space = Space(recipe)
     for module in ("optuna", "tomli_w"):
         load_extra(module, extra="sweep", purpose="a sweep")  # before any work

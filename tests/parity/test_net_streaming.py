@@ -11,12 +11,14 @@ from edgekws.train.nets import (
     BcResNetConfig,
     CrnnConfig,
     DsCnnConfig,
+    EmbeddingConfig,
     NetConfig,
     StreamingNet,
     TcnConfig,
 )
 from edgekws.train.nets.broadcast import BandsOfCepstra, SubSpectralNorm
 from edgekws.train.nets.crnn import ConvolutionConfig
+from edgekws.train.nets.embedding import PairsConfig
 from edgekws.train.nets.tcn import StageConfig
 from tests.parity.tolerances import STREAMING_LOGITS
 from tests.runs import FAMILY, SMALL_DS_CNN, family, shaken_net
@@ -77,11 +79,28 @@ def other_crnn() -> CrnnConfig:
     )
 
 
+def other_embedding() -> EmbeddingConfig:
+    """Return a net that halves an odd number of bands and strides over time once, by 3."""
+    return EmbeddingConfig(
+        n_features=11,
+        stem_channels=6,
+        stages=(
+            PairsConfig(channels=5, pairs=2, stride=1),
+            PairsConfig(channels=7, pairs=1, stride=3),
+            PairsConfig(channels=8, pairs=1, stride=1),
+        ),
+        embedding=9,
+        pool_rows=3,
+        dropout=0.3,
+    )
+
+
 OTHERS: dict[str, NetConfig] = {
     "other tcn": other_tcn(),
     "other ds-cnn": other_ds_cnn(),
     "other bc-resnet": other_bc_resnet(),
     "other crnn": other_crnn(),
+    "other speech-embedding": other_embedding(),
 }
 everyone = pytest.mark.parametrize(
     "config", [*FAMILY.values(), *OTHERS.values()], ids=[*FAMILY, *OTHERS]

@@ -10,7 +10,12 @@ import torch
 
 from edgekws.errors import ConfigError, RunError
 from edgekws.events import Pcm
-from edgekws.train.distillation import find_teacher
+from edgekws.runtime.steps import StepStream
+from edgekws.specs import LOGMEL_32, SILENCE, UNKNOWN
+from edgekws.train.nets import EmbeddingNet
+from edgekws.train.nets.embedding import SPEECH_EMBEDDING
+from edgekws.train.pretrained import find_published, load_base, new_head
+from edgekws.train.run import model_spec
 from edgekws.train.speech_embedding import (
     RECEPTIVE_SAMPLES,
     STEP_SAMPLES,
@@ -31,7 +36,7 @@ SECOND: Final = 16_000
 @pytest.fixture(scope="module")
 def path() -> Path:
     try:
-        return find_teacher("speech-embedding")
+        return find_published("speech-embedding", key="base")
     except ConfigError as missing:
         lacking(str(missing))
 
@@ -46,26 +51,55 @@ def clips(speech: Speech) -> list[Pcm]:
     return [clip.pcm for clip in speech.words(["yes"], clips=3)["yes"]]
 
 
-def in_unit(pcm: Pcm) -> torch.Tensor:
-    return torch.from_numpy(pcm.astype(np.float32) / 32768)[None]
+def heard(pcm: Pcm) -> torch.Tensor:
+    return torch.from_numpy(pcm.astype(np.float32))[None]
 
 
 def test_embeddings_are_those_of_the_published_graph(
     path: Path, teacher: SpeechEmbedding, speech: Speech
 ) -> None:
-    audio = in_unit(speech.sentences(3 * SECOND))
+    audio = heard(speech.sentences(3 * SECOND))
     session = onnxruntime.InferenceSession(str(path))
-    (wanted,) = session.run(None, {"samples:0": audio.numpy()})
+    (wanted,) = session.run(None, {"samples:0": audio.numpy() / 32768})
     found = teacher(audio)[0].numpy()
     assert wanted.shape == (1, len(found), 1, WIDTH)
     assert np.abs(found - wanted[0, :, 0]).max() < FAITHFUL
     assert np.abs(wanted).max() > 1
 
 
+@torch.inference_mode()
+def test_the_base_streams_the_embeddings_of_the_published_graph(path: Path, speech: Speech) -> None:
+    """A row ends with a step of 8 frames; the graph's first one, of 76, begins 4 frames later."""
+    pcm = speech.sentences(3 * SECOND)
+    session = onnxruntime.InferenceSession(str(path))
+    part = pcm[4 * LOGMEL_32.hop :].astype(np.float32)[None] / 32768
+    (wanted,) = session.run(None, {"samples:0": part})
+    base = load_base(str(path))
+    assert isinstance(base.net, EmbeddingNet)
+    steps, rows = StepStream(model_spec(base.run)), []
+    body, states = base.net.body, base.net.zero_states()[:-1]
+    for block in np.array_split(pcm, 50):
+        for step in steps.push(block):
+            embedded, states = body(torch.from_numpy(step.copy())[None], states)
+            rows.append(embedded[0, :, 0, 0].numpy())
+    found = np.stack(rows[SPEECH_EMBEDDING.receptive_rows - 1 :])
+    count = min(len(found), wanted.shape[1])
+    assert count > 20
+    assert np.abs(found[:count] - wanted[0, :count, 0]).max() < FAITHFUL
+
+
+def test_a_window_of_two_seconds_pools_sixteen_embeddings(path: Path) -> None:
+    base = load_base(str(path))
+    net = new_head(base, (SILENCE, UNKNOWN, "computer"), window_seconds=2.0)
+    assert (net.config.window_frames, net.head.out_features) == (200, 3)
+    shorter = new_head(base, (SILENCE, UNKNOWN, "computer"), window_seconds=1.2)
+    assert shorter.config.window_frames == 120
+
+
 def test_a_later_part_of_a_stream_gives_the_later_rows(
     teacher: SpeechEmbedding, speech: Speech
 ) -> None:
-    audio = in_unit(speech.sentences(2 * SECOND))
+    audio = heard(speech.sentences(2 * SECOND))
     whole, later = teacher(audio), teacher(audio[:, 3 * STEP_SAMPLES :])
     assert torch.allclose(whole[:, 3:], later, atol=FAITHFUL)
 
@@ -83,7 +117,7 @@ def test_a_file_that_is_another_net_is_refused_by_name(tmp_path: Path) -> None:
 
 def test_a_teacher_that_is_not_there_is_said_how_to_fetch() -> None:
     with pytest.raises(ConfigError, match="edgekws fetch speech-embedding"):
-        find_teacher("no-such-teacher")
+        find_published("no-such-teacher", key="base")
 
 
 def test_targets_of_one_word_are_nearer_than_of_another(

@@ -65,7 +65,7 @@ def test_the_twelve_word_task_ships() -> None:
         ("head_rate = 0.01", "had_rate = 0.01", "allowed: epochs, head_rate, .*quantization_aware"),
         ("pool_rows = 24", "pool_row = 24", "allowed: kind, n_features, .*pool_rows, dropout;"),
         ("24\nkernel = 5", "24\ncolonel = 5", "allowed: channels, kernel, depth, blocks, stride;"),
-        ('kind = "tcn"', 'kind = "rnn"', "allowed: tcn, bc-resnet, crnn, ds-cnn"),
+        ('kind = "tcn"', 'kind = "rnn"', "allowed: tcn, bc-resnet, crnn, ds-cnn, speech-embedding"),
         ('"small"', '"\udcff"', "not valid TOML"),
     ],
 )

@@ -3,6 +3,7 @@
 from edgekws.train.nets.bcresnet import BcResNet, BcResNetConfig
 from edgekws.train.nets.crnn import Crnn, CrnnConfig
 from edgekws.train.nets.dscnn import DsCnnConfig, DsCnnNet
+from edgekws.train.nets.embedding import EmbeddingConfig, EmbeddingNet
 from edgekws.train.nets.family import NetConfig, StreamingNet, build_net
 from edgekws.train.nets.tcn import StreamingTcn, TcnConfig
 
@@ -13,6 +14,8 @@ __all__ = [
     "CrnnConfig",
     "DsCnnConfig",
     "DsCnnNet",
+    "EmbeddingConfig",
+    "EmbeddingNet",
     "NetConfig",
     "StreamingNet",
     "StreamingTcn",

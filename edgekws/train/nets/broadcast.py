@@ -116,6 +116,7 @@ class CausalImageConv(nn.Module):
         stride: int = 1,
         padding: int = 0,
         groups: int = 1,
+        bias: bool = False,
     ) -> None:
         super().__init__()
         self.bands, self.padding, self.history = bands, padding, kernel[1] - 1
@@ -126,7 +127,7 @@ class CausalImageConv(nn.Module):
             (stride, 1),
             (padding, 0),
             groups=groups,
-            bias=False,
+            bias=bias,
         )
 
     @property

@@ -21,10 +21,11 @@ comes after it. A new member is a file here, its nodes in `export`, and its rows
 from edgekws.train.nets.bcresnet import BcResNet, BcResNetConfig
 from edgekws.train.nets.crnn import Crnn, CrnnConfig
 from edgekws.train.nets.dscnn import DsCnnConfig, DsCnnNet
+from edgekws.train.nets.embedding import EmbeddingConfig, EmbeddingNet
 from edgekws.train.nets.tcn import StreamingTcn, TcnConfig
 
-StreamingNet = StreamingTcn | BcResNet | Crnn | DsCnnNet
-NetConfig = TcnConfig | BcResNetConfig | CrnnConfig | DsCnnConfig
+StreamingNet = StreamingTcn | BcResNet | Crnn | DsCnnNet | EmbeddingNet
+NetConfig = TcnConfig | BcResNetConfig | CrnnConfig | DsCnnConfig | EmbeddingConfig
 
 
 def build_net(config: NetConfig, n_labels: int) -> StreamingNet:
@@ -38,3 +39,5 @@ def build_net(config: NetConfig, n_labels: int) -> StreamingNet:
             return Crnn(config, n_labels)
         case DsCnnConfig():
             return DsCnnNet(config, n_labels)
+        case EmbeddingConfig():
+            return EmbeddingNet(config, n_labels)
