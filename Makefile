@@ -15,11 +15,11 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet $(PIP_FLAGS)
 MIC_HINT := microphone support is not installed (PyAudio did not build): apt-get install portaudio19-dev gcc python3-dev, then make mic
 
-.PHONY: help venv mic demo test test-arm64 check export locks bench clean
+.PHONY: help venv mic demo test test-arm64 firmware-proof check export locks bench clean
 
 help: ## list the targets
 	@echo "edgekws: hear a few spoken commands on a small device, and act on them"
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo "variables: PYTHON=python3.12  TARGET=rpi  PIP_FLAGS='...'  EXPORT_FLAGS=--wheelhouse  PYTEST_FLAGS='-k trigger'"
 
 venv: $(VENV)/.venv-made ## make .venv with edgekws and ONNX Runtime in it
@@ -32,6 +32,9 @@ test: $(VENV)/.dev ## install what the tests need and run all of them
 
 test-arm64: $(VENV)/.dev ## install the rpi archive on an emulated board and listen there (root, Debian)
 	$(BIN)/python -m pytest -m arm64 tests/arm64 $(PYTEST_FLAGS)
+
+firmware-proof: $(VENV)/.dev ## a thousand commands to an emulated microcontroller at three rates of faults
+	$(BIN)/python -m pytest -m proof tests/firmware -s $(PYTEST_FLAGS)
 
 check: $(VENV)/.dev ## format, lint, types and import rules
 	$(BIN)/ruff format --check .

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Final, NoReturn
 
 from edgekws import __version__
-from edgekws.cli import bundle, checking, cloud, ctl, data, device
+from edgekws.cli import bundle, checking, cloud, ctl, data, device, link
 from edgekws.errors import EXIT_INTERRUPTED, EdgekwsError, UsageError
 
 EXIT_UNFORESEEN: Final = 1
@@ -62,6 +62,7 @@ def build_parser() -> argparse.ArgumentParser:
     cloud.add_parsers(subparsers)
     data.add_parsers(subparsers)
     checking.add_parser(subparsers)
+    link.add_parser(subparsers)
     for command in subparsers.choices.values():
         command.add_argument("--verbose", action="store_true", help="say more on stderr")
     return parser

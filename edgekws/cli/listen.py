@@ -94,7 +94,7 @@ class Assembly:
         check_labels(config, model.commands)
         check_model(config, [model_file.key for model_file in bundle.manifest.models])
         triggers = merge_triggers(bundle.manifest.triggers, config)
-        commands = _commands(args.sink, config, model.commands)
+        commands = _commands(args.sink, config, model)
         device = open_device(
             bundle,
             key=args.engine or config.model,
@@ -156,12 +156,14 @@ def _open_source(
 
 
 def _commands(
-    sinks: list[str], config: "ListenConfig", labels: tuple[str, ...]
+    sinks: list[str], config: "ListenConfig", model: "ModelSpec"
 ) -> "tuple[Command, ...]":
     """Return what to do about each label: `--sink` wins over the config's commands."""
-    from edgekws.dispatch.commands import complete_commands, same_commands
+    from edgekws.dispatch.commands import complete_commands, number_labels, same_commands
     from edgekws.dispatch.sink import parse_sink
 
     if sinks:
-        return same_commands(labels, [parse_sink(text) for text in sinks])
-    return complete_commands(labels, config.commands)
+        commands = same_commands(model.commands, [parse_sink(text) for text in sinks])
+    else:
+        commands = complete_commands(model.commands, config.commands)
+    return number_labels(commands, model.labels)

@@ -5,7 +5,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Final
 
-from edgekws.dispatch.sink import Announcer, Sink, SinkSettings
+from edgekws.dispatch.sink import Announcer, NumberingSettings, Sink, SinkSettings
 from edgekws.dispatch.stdout import StdoutSettings
 from edgekws.errors import SinkError
 
@@ -47,6 +47,16 @@ def complete_commands(labels: Sequence[str], given: Sequence[Command]) -> tuple[
 def same_commands(labels: Sequence[str], sinks: Sequence[SinkSettings]) -> tuple[Command, ...]:
     """Return commands that send every label to every sink."""
     return tuple(Command(label, sink) for label in labels for sink in sinks)
+
+
+def number_labels(commands: Iterable[Command], labels: tuple[str, ...]) -> tuple[Command, ...]:
+    """Return the commands with a model's labels in those settings that number them."""
+    return tuple(
+        Command(each.label, each.sink.for_labels(labels))
+        if isinstance(each.sink, NumberingSettings)
+        else each
+        for each in commands
+    )
 
 
 def open_table(commands: Iterable[Command]) -> CommandTable:

@@ -21,6 +21,7 @@ SINKS: Final[Mapping[str, str]] = {
     "process": "edgekws.dispatch.process:ProcessSettings",
     "mqtt": "edgekws.dispatch.mqtt:MqttSettings",
     "webhook": "edgekws.dispatch.webhook:WebhookSettings",
+    "serial": "edgekws.dispatch.serial:SerialSettings",
 }
 ENTRY_POINT_GROUP: Final = "edgekws.sinks"
 
@@ -61,6 +62,15 @@ class SinkSettings(Protocol):
 
     def open(self) -> Sink:
         """Check the settings against this machine and build the sink, or raise SinkError."""
+        ...
+
+
+@runtime_checkable
+class NumberingSettings(Protocol):
+    """One more verb, for settings of a sink whose peer knows labels by their numbers."""
+
+    def for_labels(self, labels: tuple[str, ...]) -> SinkSettings:
+        """Return these settings for a model's labels, in its order, the reserved ones included."""
         ...
 
 

@@ -1,8 +1,11 @@
-"""The firmware of the tiny model, written and compiled once."""
+"""Fixtures of the firmware's tests: the tiny model's firmware, and the C of the link."""
 
 import pytest
 
+from tests.c_bridge import c_library
 from tests.kws_firmware import Firmware, build_firmware
+
+__all__ = ["c_library", "firmware"]
 
 
 @pytest.fixture(scope="session")

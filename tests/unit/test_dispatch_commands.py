@@ -71,7 +71,10 @@ def test_a_sink_text_gives_settings() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("telepathy:x", 'there is no sink "telepathy"; there are: mqtt, process, stdout, webhook'),
+        (
+            "telepathy:x",
+            'there is no sink "telepathy"; there are: mqtt, process, serial, stdout, webhook',
+        ),
         ("", 'there is no sink ""'),
         ("stdout:file", "takes no settings"),
         ("process:", "argv needs a program"),

@@ -76,7 +76,7 @@ def test_an_absolute_bundle_stays_where_it_is() -> None:
         ('[[commands]]\nlabel = "on"', "commands[0]: table missing required field sink"),
         (
             '[[commands]]\nlabel = "on"\nsink = "radio"',
-            'commands[0].sink: there is no sink "radio"; there are: mqtt, process, stdout, webhook',
+            'commands[0].sink: there is no sink "radio"; there are: mqtt, process, serial, stdout, webhook',
         ),
         (
             '[[commands]]\nlabel = 3\nsink = "stdout"',

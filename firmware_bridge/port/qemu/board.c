@@ -18,6 +18,10 @@ struct systick {
 #define TX_FULL 1u
 #define RX_FULL 2u
 #define RX_TX_ON 3u
+#define RX_INTERRUPT 8u
+#define RX_CLEAR 2u
+#define NVIC_ENABLE (*(volatile uint32_t *)0xE000E100u)
+#define NVIC_PEND (*(volatile uint32_t *)0xE000E200u)
 #define BAUD_RATE 115200u
 #define CYCLES_PER_MS (EKWS_CORE_HZ / 1000u)
 
@@ -42,7 +46,11 @@ void ekws_qemu_uart_open(unsigned port)
 
 int ekws_qemu_uart_get(unsigned port)
 {
-    return (uart(port)->state & RX_FULL) ? (int)(uart(port)->data & 0xFFu) : -1;
+    if (!(uart(port)->state & RX_FULL)) {
+        return -1;
+    }
+    uart(port)->interrupts = RX_CLEAR; /* before the byte is read, or the next one's would go too */
+    return (int)(uart(port)->data & 0xFFu);
 }
 
 void ekws_qemu_uart_put(unsigned port, uint8_t byte)
@@ -57,6 +65,18 @@ void ekws_qemu_uart_print(unsigned port, const char *text)
     while (*text) {
         ekws_qemu_uart_put(port, (uint8_t)*text++);
     }
+}
+
+void ekws_qemu_uart0_interrupt(void)
+{
+    uart(0)->control |= RX_INTERRUPT;
+    NVIC_PEND = 1u; /* a byte that came before gives no interrupt by itself, and blocks all others */
+    NVIC_ENABLE = 1u;
+}
+
+void ekws_qemu_sleep(void)
+{
+    __asm volatile("wfi" ::: "memory");
 }
 
 void ekws_systick(void)

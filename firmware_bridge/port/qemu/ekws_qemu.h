@@ -25,6 +25,16 @@ void ekws_qemu_uart_put(unsigned port, uint8_t byte);
 /** Send a text that ends in NUL on `port`. */
 void ekws_qemu_uart_print(unsigned port, const char *text);
 
+/**
+ * Switch the interrupt on that UART 0 gives when a byte has come; MPS2 boards only. The program
+ * defines `ekws_uart0_received`, which has to read the byte.
+ */
+void ekws_qemu_uart0_interrupt(void);
+void ekws_uart0_received(void);
+
+/** Sleep until an interrupt; the clock's comes every millisecond. */
+void ekws_qemu_sleep(void);
+
 /** Start the clock that the two functions below read. */
 void ekws_qemu_clock_start(void);
 

@@ -13,6 +13,7 @@ extern uint32_t ekws_bss_start[], ekws_bss_end[];
 int main(void);
 void ekws_reset(void);
 void ekws_systick(void);
+void ekws_uart0_received(void);
 
 static void enable_fpu(void)
 {
@@ -43,14 +44,20 @@ void ekws_reset(void)
     ekws_qemu_exit(main());
 }
 
+/* A program that switches the interrupt of the first UART on defines this itself. */
+__attribute__((weak)) void ekws_uart0_received(void)
+{
+    fault();
+}
+
 typedef void (*vector)(void);
 
 struct vectors {
     uint32_t *stack;
-    vector handlers[15];
+    vector handlers[16]; /* 15 of the core, and interrupt 0, which is UART 0's on the MPS2 boards */
 };
 
 __attribute__((section(".vectors"), used)) static const struct vectors table = {
     ekws_stack_top,
     {ekws_reset, fault, fault, fault, fault, fault, fault, 0, 0, 0, fault, fault, 0, fault,
-     ekws_systick}};
+     ekws_systick, ekws_uart0_received}};

@@ -1,0 +1,98 @@
+"""Commands over a faulty wire to a board that is restarted in between, with books kept."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from random import Random
+from typing import Final, Protocol
+
+from edgekws.link.orders import Order, Outcome
+from edgekws.link.session import Link
+from tests.faulty_wire import Spoiler, Wire
+
+TIME_TO_LIVE_MS: Final = 2000
+LATE_MS: Final = 250  # what an outcome may come after the time to live, on a loaded machine
+
+
+class Ground(Protocol):
+    """Where the conversation takes place: a board, and time."""
+
+    def now_ms(self) -> int: ...
+
+    def exchange(self, data: bytes) -> bytes:
+        """Hand bytes to the board, let a little time pass, and return what it sent."""
+        ...
+
+    def restart(self) -> None: ...
+
+    def executed(self) -> list[int]:
+        """Return the argument of every command that the board carried out, over all starts."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Books:
+    """What became of each command, by its number, and what the board says that it did."""
+
+    outcomes: Sequence[Outcome]
+    waited_ms: Sequence[int]
+    executed: Sequence[int]
+    restarts: int
+    spoiled: int
+
+    def statuses(self) -> Counter[str]:
+        return Counter(outcome.status for outcome in self.outcomes)
+
+    def check(self) -> None:
+        """Assert: none twice, none unasked, all that are reported done, all reported in time."""
+        assert len(set(self.executed)) == len(self.executed), "a command was carried out twice"
+        assert set(self.executed) <= set(range(len(self.outcomes)))
+        done = {i for i, outcome in enumerate(self.outcomes) if outcome.status == "done"}
+        assert done <= set(self.executed), "a command was reported done and was not carried out"
+        assert max(self.waited_ms) <= TIME_TO_LIVE_MS + LATE_MS
+
+
+def keep_books(
+    ground: Ground, labels_hash: int, *, labels: Sequence[int], count: int, rate: float, every: int
+) -> Books:
+    """Send `count` commands whose arguments are their numbers, over a wire of this fault rate.
+
+    The board is restarted about every `every`th command, before or after it has arrived.
+    """
+    random = Random(round(rate * 100) + count)
+    link = Link(labels_hash, lambda: random.getrandbits(32))
+    there = Wire(Spoiler(rate, seed=random.getrandbits(32)))
+    back = Wire(Spoiler(rate, seed=random.getrandbits(32)))
+    outcomes, waited, restarts = [], [], 0
+    for number in range(count):
+        begin = ground.now_ms()
+        restart = number % every == every - 1
+        restart_ms = begin + random.randrange(12)
+        label = labels[number % len(labels)]
+        link.submit(Order(label, random.random(), TIME_TO_LIVE_MS, number), begin)
+        while link.outcome is None or restart:
+            if restart and ground.now_ms() >= restart_ms:
+                ground.restart()
+                restart, restarts = False, restarts + 1
+            _turn(link, ground, there, back)
+        outcomes.append(link.outcome)
+        waited.append(ground.now_ms() - begin)
+    return Books(outcomes, waited, ground.executed(), restarts, there.spoiled + back.spoiled)
+
+
+def _turn(link: Link, ground: Ground, there: Wire, back: Wire) -> None:
+    link.poll(ground.now_ms())
+    there.send(link.take_output(), ground.now_ms())
+    back.send(ground.exchange(there.arrived(ground.now_ms())), ground.now_ms())
+    link.feed(back.arrived(ground.now_ms()), ground.now_ms())
+
+
+def report(rate: float, books: Books) -> str:
+    """Return a line of figures for a person."""
+    statuses = books.statuses()
+    return (
+        f"{rate:.0%} of frames spoiled ({books.spoiled}): {len(books.outcomes)} commands, "
+        f"{statuses['done']} done, {len(books.outcomes) - statuses['done']} reported failed, "
+        f"{len(books.executed)} carried out, none twice; {books.restarts} restarts, "
+        f"slowest {max(books.waited_ms)} ms"
+    )
