@@ -21,6 +21,7 @@ SINKS: Final[Mapping[str, str]] = {
     "process": "edgekws.dispatch.process:ProcessSettings",
     "mqtt": "edgekws.dispatch.mqtt:MqttSettings",
     "webhook": "edgekws.dispatch.webhook:WebhookSettings",
+    "gpio": "edgekws.dispatch.gpio:GpioSettings",
     "serial": "edgekws.dispatch.serial:SerialSettings",
 }
 ENTRY_POINT_GROUP: Final = "edgekws.sinks"

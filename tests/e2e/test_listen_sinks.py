@@ -120,3 +120,11 @@ def test_a_webhook_on_the_command_line_gets_every_command(tmp_path: Path, bundle
         done = edgekws("listen", *source, "--sink", f"webhook:{server.url}")
     assert [line["status"] for line in done.lines[1:]] == ["done"]
     assert len(server.posted) == 1
+
+
+def test_a_pin_is_pulsed(tmp_path: Path, bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GPIOZERO_PIN_FACTORY", "mock")  # gpiozero's own, read by the process
+    wav = write_wav(tmp_path / "yes.wav", np.frombuffer(SPEECH, np.int16))
+    source = ("--bundle", bundle, "--source", f"wav:{wav}")
+    done = edgekws("listen", *source, "--sink", "gpio:17")
+    assert [line["detail"] for line in done.lines[1:]] == ["pin 17: pulse"]
