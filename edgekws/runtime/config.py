@@ -13,11 +13,14 @@ from edgekws.dispatch.commands import EVERY_LABEL, Command
 from edgekws.dispatch.sink import SinkSettings, find_sink, unknown_sink
 from edgekws.engines.accelerators import find_accelerators
 from edgekws.errors import ConfigError, SinkError, UsageError
+from edgekws.runtime.config_lines import place
 from edgekws.runtime.tables import ControlTable, JournalTable, MetricsTable
 from edgekws.specs import Spec, TriggerSpec
 
 _Decoded = TypeVar("_Decoded")
 _WORDS: Final = (("`", ""), (" | null", ""), ("Object ", "table "), ("object", "table"))
+_HEAD: Final = ("label", "sink")  # what every [[commands]] table has
+_UNKNOWN: Final = re.compile(r"unknown field (?P<field>\S+)")
 _AT: Final = re.compile(r"(?P<what>.*) - at `\$\.?(?P<key>.*)`", re.DOTALL)
 
 
@@ -55,6 +58,26 @@ class ListenConfig:
     control: ControlTable | None = None
     metrics: MetricsTable | None = None
     journal: JournalTable | None = None
+    text: str = field(default="", compare=False, repr=False)
+    """What it was decoded from, for the lines in messages."""
+
+    def error(self, key: str, what: str) -> ConfigError:
+        """Return the error that names the file, the line and the key."""
+        return ConfigError(f"{place(self.where, self.text, key)}: {key}: {what}")
+
+
+class _Fault(Exception):  # noqa: N818  (it becomes a ConfigError before it leaves this file)
+    """What is wrong with the value of a key; `field` is a key inside it that is too much."""
+
+    def __init__(self, key: str, what: str, *, field: str = "") -> None:
+        super().__init__(what)
+        self.key, self.what, self.field = key, what, field
+
+    def error(self, where: Path, text: str) -> ConfigError:
+        """Return the error that names the file, the line and the key."""
+        exact = ".".join(part for part in (self.key, self.field) if part)
+        start = f"{place(str(where), text, exact)}: "
+        return ConfigError(f"{start}{self.key}{': ' if self.key else ''}{self.what}")
 
 
 class _File(Spec, frozen=True):
@@ -99,8 +122,16 @@ def decode_config(text: str, *, where: Path) -> ListenConfig:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{where}: not TOML: {error}") from error
-    file = _convert(table, _File, f"{where}: ")
-    _check_accelerators(file.accelerators, where)
+    try:
+        return _assemble(_convert(table, _File, ""), text, where)
+    except _Fault as fault:
+        raise fault.error(where, text) from fault
+    except SinkError as error:
+        raise SinkError(f"{where}: {error}") from error
+
+
+def _assemble(file: _File, text: str, where: Path) -> ListenConfig:
+    _check_accelerators(file.accelerators)
     return ListenConfig(
         where=str(where),
         source=file.source.text if file.source else None,
@@ -108,15 +139,16 @@ def decode_config(text: str, *, where: Path) -> ListenConfig:
         model=file.model,
         accelerators=file.accelerators,
         commands=tuple(
-            _command(raw, f"{where}: commands[{index}]") for index, raw in enumerate(file.commands)
+            _command(raw, f"commands[{index}]") for index, raw in enumerate(file.commands)
         ),
         triggers={
-            label: _convert(raw, TriggerOverride, f"{where}: {_trigger_key(label)}")
+            label: _convert(raw, TriggerOverride, _trigger_key(label))
             for label, raw in file.triggers.items()
         },
         control=file.control,
         metrics=file.metrics,
         journal=file.journal,
+        text=text,
     )
 
 
@@ -130,18 +162,15 @@ def check_labels(config: ListenConfig, commands: Sequence[str]) -> None:
     named += [(_trigger_key(label), label) for label in config.triggers]
     for key, label in named:
         if label not in commands:
-            raise ConfigError(
-                f'{config.where}: {key}: the bundle has no command "{label}"; '
-                f"it has: {', '.join(commands)}"
-            )
+            what = f'the bundle has no command "{label}"; it has: {", ".join(commands)}'
+            raise config.error(key, what)
 
 
 def check_model(config: ListenConfig, keys: Sequence[str]) -> None:
     """Raise ConfigError where the file names a model file that the bundle has not."""
     if config.model is not None and config.model not in keys:
-        raise ConfigError(
-            f'{config.where}: model: the bundle has no "{config.model}"; it has: {", ".join(keys)}'
-        )
+        what = f'the bundle has no "{config.model}"; it has: {", ".join(keys)}'
+        raise config.error("model", what)
 
 
 def merge_trigger(spec: TriggerSpec, override: TriggerOverride) -> TriggerSpec:
@@ -167,53 +196,56 @@ def merge_triggers(
         try:
             merged[label] = merge_trigger(triggers[label], override)
         except ValueError as error:
-            raise ConfigError(
-                f"{config.where}: {_trigger_key(label)}: {error}; with the bundle's values it "
-                f"would be {_listed(triggers[label], override)}"
-            ) from error
+            merged_values = _listed(triggers[label], override)
+            what = f"{error}; with the bundle's values it would be {merged_values}"
+            raise config.error(_trigger_key(label), what) from error
     return merged
 
 
-def _check_accelerators(names: Sequence[str], where: Path) -> None:
+def _check_accelerators(names: Sequence[str]) -> None:
     try:
         find_accelerators(names)
     except UsageError as error:
-        raise ConfigError(f"{where}: accelerators: {error}") from error
+        raise _Fault("accelerators", str(error)) from error
 
 
-def _command(raw: Mapping[str, Any], where: str) -> Command:
-    head = _convert({key: raw[key] for key in ("label", "sink") if key in raw}, _CommandHead, where)
-    settings = _settings_type(head.sink, where)
-    rest = {key: value for key, value in raw.items() if key not in ("label", "sink")}
-    return Command(head.label, _convert(rest, settings, where))
+def _command(raw: Mapping[str, Any], key: str) -> Command:
+    head = _convert({name: raw[name] for name in _HEAD if name in raw}, _CommandHead, key)
+    settings = _settings_type(head.sink, f"{key}.sink")
+    rest = {name: value for name, value in raw.items() if name not in _HEAD}
+    return Command(head.label, _convert(rest, settings, key))
 
 
-def _settings_type(sink: str, where: str) -> type[SinkSettings]:
+def _settings_type(sink: str, key: str) -> type[SinkSettings]:
     try:
         settings = find_sink(sink)
     except SinkError as error:
-        raise SinkError(f"{where}.sink: {error}") from error
+        raise SinkError(f"{key}: {error}") from error
     if settings is None:
-        raise ConfigError(f"{where}.sink: {unknown_sink(sink)}")
+        raise _Fault(key, unknown_sink(sink))
     return settings
 
 
-def _convert(raw: object, form: type[_Decoded], where: str) -> _Decoded:
-    """Decode strictly; `where` is the file and, after it, the path inside it."""
+def _convert(raw: object, form: type[_Decoded], key: str) -> _Decoded:
+    """Decode strictly; `key` is where in the file that is, empty for the whole of it."""
     try:
         return msgspec.convert(raw, form, strict=True)
     except msgspec.ValidationError as error:
-        raise ConfigError(_located(str(error), form, where)) from error
+        raise _located(str(error), form, key) from error
 
 
-def _located(message: str, form: type[Any], where: str) -> str:
+def _located(message: str, form: type[Any], outer: str) -> _Fault:
     found = _AT.fullmatch(message)
-    what, key = (found["what"], found["key"]) if found else (message, "")
+    what, inner = (found["what"], found["key"]) if found else (message, "")
     for theirs, ours in _WORDS:
         what = what.replace(theirs, ours)
-    joint = "" if not key or where.endswith(" ") or key.startswith("[") else "."
-    place = f"{where}{joint}{key}".rstrip(": ")
-    return f"{place}: {what[:1].lower()}{what[1:]}{_hint(what, key, form)}"
+    joint = "." if outer and inner and not inner.startswith("[") else ""
+    unknown = _UNKNOWN.search(what)
+    return _Fault(
+        f"{outer}{joint}{inner}",
+        f"{what[:1].lower()}{what[1:]}{_hint(what, inner, form)}",
+        field=unknown["field"] if unknown else "",
+    )
 
 
 def _hint(what: str, key: str, form: type[Any]) -> str:

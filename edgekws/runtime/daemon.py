@@ -10,7 +10,6 @@ from typing import Final
 import numpy as np
 
 from edgekws.audio.source import AudioSource, Condition
-from edgekws.dispatch.journal import Event
 from edgekws.errors import EdgekwsError, SinkError, UsageError
 from edgekws.events import Block
 from edgekws.runtime.deaths import Deaths
@@ -23,14 +22,16 @@ from edgekws.runtime.outlets import Outlet
 from edgekws.runtime.parts import Parts, Rebuild, succeed
 from edgekws.runtime.recent import Recent
 from edgekws.runtime.reload import Reloader
+from edgekws.runtime.scribe import Scribe
 from edgekws.runtime.signals import signals
 from edgekws.runtime.vitals import Vitals
-from edgekws.runtime.watch import Watch
+from edgekws.runtime.watch import Watch, die
 
 log = logging.getLogger(__name__)
 
 DRAIN_SECONDS: Final = 60.0  # what sinks have for their queues when the audio came to its end
 CLOSE_SECONDS: Final = 1.5  # what they have when told to stop: the process is gone within 2 s
+LINES_SECONDS: Final = 0.3  # what the last lines have then
 _POLL_SECONDS: Final = 0.01
 
 
@@ -58,7 +59,7 @@ class Daemon:
     ) -> None:
         """Put the loop together; `condition` tells of the source, and is asked from any thread."""
         self._source, self._parts, self._journal = source, parts, journal
-        self._condition = condition
+        self._condition, self._live = condition, condition().live
         self._notifier = notifier or Notifier("")
         self._reloader = Reloader(rebuild)
         self._lookout = Lookout(self._notifier)
@@ -67,9 +68,7 @@ class Daemon:
         self._watch = Watch(self._look, busy_seconds=self._busy_seconds, on_hangup=self.reload)
         self._desk: Desk | None = None
         self._muted = self._stopped = self._reloading = False
-        self._unwritten = 0
-        self._fault: OSError | None = None
-        self._lost_by: OSError | None = None
+        self._scribe = Scribe(journal, on_gone=self.stop, patient=not self._live)
 
     def run(self, beside: Sequence[AbstractContextManager[object]] = ()) -> Counters:
         """Listen, then let the sinks finish, and return what was seen.
@@ -89,7 +88,9 @@ class Daemon:
             closing.callback(self._watch.stop)
             closing.callback(self._notifier.stopping)
             closing.enter_context(signals(self.stop, wake_fd=self._watch.wake_fd))
-            self._desk = desk = Desk(self._parts.table, self._write)
+            self._scribe.start()
+            closing.callback(self._end_lines)
+            self._desk = desk = Desk(self._parts.table, self._scribe.write)
             closing.callback(desk.close, CLOSE_SECONDS)
             closing.callback(self._reloader.close)
             with self._source:
@@ -108,7 +109,7 @@ class Daemon:
             live=condition.live,
             muted=self._muted,
             trouble=condition.trouble,
-            complaint=self._complaint(condition),
+            complaint=condition.complaint or self._scribe.complaint,
             audio_age_seconds=vitals.age(vitals.audio),
             step_age_seconds=vitals.age(vitals.step),
         )
@@ -129,7 +130,7 @@ class Daemon:
             dropped_frames=condition.dropped_frames,
             reopenings=condition.reopenings,
             reloads=self._reloader.count,
-            unwritten=self._unwritten,
+            unwritten=self._scribe.lost,
             dispatches=DispatchCounts() if desk is None else desk.counts(),
         )
 
@@ -157,6 +158,7 @@ class Daemon:
     def stop(self) -> None:
         """End soon and in order; safe from a signal handler too."""
         self._stopped = True
+        self._scribe.hurry()
         self._source.stop()
 
     def _begin(self) -> None:
@@ -177,7 +179,7 @@ class Daemon:
         detections = self._parts.detector.push(block)
         self._recent.push(block)
         for detection in () if self._muted else detections:
-            self._write(detection)
+            self._scribe.write(detection)
             self._vitals.note(detection)
             desk.submit(detection)
 
@@ -199,22 +201,10 @@ class Daemon:
                 return
             time.sleep(_POLL_SECONDS)
 
-    def _write(self, event: Event) -> None:
-        """Write a line, from any thread; a full disk costs lines, a reader that is gone the end."""
-        try:
-            self._journal.write(event)
-        except OSError as error:
-            self._unwritten += 1
-            self._fault = self._lost_by = error
-            return
-        self._fault = None
-        if self._journal.closed:
-            self.stop()
-
-    def _complaint(self, condition: Condition) -> str:
-        if condition.complaint or self._fault is None:
-            return condition.complaint
-        return f"stdout takes no more lines: {self._fault.strerror}"
+    def _end_lines(self) -> None:
+        """Write the last lines; where nobody reads them, no later flush could end either."""
+        if not self._scribe.close(DRAIN_SECONDS if not self._stopped else LINES_SECONDS):
+            die("stdout takes no lines: nobody reads them")
 
     def _complain(self, desk: Desk) -> None:
         """Raise what ended the listening, if it was a fault."""
@@ -224,9 +214,10 @@ class Daemon:
             raise EdgekwsError(self._deaths.first)
         if not desk.alive:
             raise EdgekwsError("a sink's thread died")
-        if self._unwritten:
+        if self._scribe.lost:
             raise SinkError(
-                f"stdout took no more lines, {self._unwritten} are lost: {self._lost_by}"
+                f"{self._scribe.lost} lines are lost, stdout did not take them:"
+                f" {self._scribe.last_fault}"
             )
 
     def _look(self) -> None:
@@ -237,7 +228,12 @@ class Daemon:
             self._notifier.ready()
 
     def _busy_seconds(self) -> float:
-        """Return for how long the main loop has been at one block, or at opening a device."""
+        """Return for how long the main loop has been at one block, or at opening a device.
+
+        A recording's may wait for the reader of its lines, for ever.
+        """
+        if not self._live:
+            return 0.0
         condition, vitals = self._condition(), self._vitals
         return max(vitals.age(vitals.busy) or 0.0, vitals.age(condition.working_since) or 0.0)
 

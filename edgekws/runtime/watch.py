@@ -75,12 +75,12 @@ class Watch:
 
     def _end_what_hangs(self) -> None:
         if (busy := self._busy_seconds()) > HANG_SECONDS:
-            _die(f"the main loop has been at one thing for {busy:.0f} s")
+            die(f"the main loop has been at one thing for {busy:.0f} s")
         if self._ending is not None and time.monotonic() - self._ending > END_SECONDS:
-            _die(f"did not end within {END_SECONDS:.0f} s of being told to")
+            die(f"did not end within {END_SECONDS:.0f} s of being told to")
 
 
-def _die(reason: str) -> NoReturn:
+def die(reason: str) -> NoReturn:
     """End the process from beside the thread that cannot end it any more."""
     os.write(_STDERR, f"edgekws: error: {reason}: ended by its watch\n".encode())
     os._exit(EXIT_HUNG)

@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from edgekws.dispatch.commands import Command
@@ -128,8 +129,69 @@ def test_an_absolute_bundle_stays_where_it_is() -> None:
     ],
 )
 def test_a_mistake_is_named_with_its_place(text: str, message: str) -> None:
-    with pytest.raises(ConfigError, match=re.escape(message)):
+    """The line is left out here: `test_a_mistake_is_named_with_its_line` has it."""
+    with pytest.raises(ConfigError) as caught:
         decode_config(text, where=WHERE)
+    assert message in re.sub(r"toml:\d+: ", "toml: ", str(caught.value))
+
+
+LONG = '''# the living room
+bundle = "bundles/lights"
+
+[[commands]]
+label = "lights on"
+sink = "process"
+argv = [
+    "lamp",  # [[commands]]
+    "on = 3",
+]
+
+[[commands]]
+label = "lights off"
+sink = "process"
+retries = 2
+argv = ["""
+label = "no label"
+"""]
+[triggers."lights on"]
+on = 0.5
+'''
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line"),
+    [
+        ("bundle =", "bundel =", 2),
+        ('[[commands]]\nlabel = "lights on"', "[[command]]\nlabel = 1", 4),
+        ('label = "lights on"', "label = 3", 5),
+        ('"on = 3"', "3", 7),
+        ('label = "lights off"\n', "", 12),
+        ("retries = 2", "retrys = 2", 15),
+        ("retries = 2", "retries = 200", 12),
+        ('argv = ["""', 'arg = ["""', 16),
+        ('[triggers."lights on"]\non', '[triggers."lights on"]\nonn', 20),
+        ("on = 0.5", 'on = "high"', 20),
+    ],
+)
+def test_a_mistake_is_named_with_its_line(old: str, new: str, line: int) -> None:
+    assert old in LONG
+    with pytest.raises(ConfigError, match=rf"^listen\.toml:{line}: "):
+        decode_config(LONG.replace(old, new, 1), where=WHERE)
+
+
+def test_what_does_not_suit_the_bundle_is_named_with_its_line() -> None:
+    config = decode_config(LONG, where=WHERE)
+    with pytest.raises(
+        ConfigError, match=r"^listen\.toml:13: commands\[1\]\.label: the bundle has"
+    ):
+        check_labels(config, ("lights on",))
+    with pytest.raises(ConfigError, match=r'^listen\.toml:19: triggers\."lights on": '):
+        merge_triggers({"lights on": msgspec.structs.replace(SPEC, off=0.7)}, config)
+
+
+def test_a_text_that_is_not_toml_is_named_with_its_line() -> None:
+    with pytest.raises(ConfigError, match=r"^listen\.toml: not TOML: .* \(at line 3, column 10\)$"):
+        decode_config("\n\nsource = ]\n", where=WHERE)
 
 
 def test_a_missing_file_is_a_config_error(tmp_path: Path) -> None:
@@ -173,7 +235,7 @@ def test_a_trigger_of_a_label_that_the_bundle_lacks_is_named() -> None:
 def test_a_model_that_the_bundle_lacks_is_named() -> None:
     config = decode_config('model = "tflite-int8"', where=WHERE)
     check_model(config, ["onnx-int8", "tflite-int8"])
-    message = 'listen.toml: model: the bundle has no "tflite-int8"; it has: onnx-int8, onnx-fp32'
+    message = 'listen.toml:1: model: the bundle has no "tflite-int8"; it has: onnx-int8, onnx-fp32'
     with pytest.raises(ConfigError, match=re.escape(message)):
         check_model(config, ["onnx-int8", "onnx-fp32"])
 
@@ -194,7 +256,7 @@ def test_overrides_are_laid_over_the_labels_they_name() -> None:
 
 def test_an_override_that_contradicts_the_bundle_says_with_what() -> None:
     config = decode_config("[triggers.yes]\non = 0.3", where=WHERE)
-    message = 'listen.toml: triggers."yes": need 0 < off <= on <= 1; with the bundle\'s values'
+    message = 'listen.toml:1: triggers."yes": need 0 < off <= on <= 1; with the bundle\'s values'
     with pytest.raises(ConfigError, match=re.escape(message) + ".* on = 0.3, off = 0.5"):
         merge_triggers({"yes": SPEC}, config)
 
