@@ -13,7 +13,7 @@ from edgekws.engines.accelerators import ACCELERATORS, Accelerator, find_acceler
 from edgekws.engines.onnx_accelerated import open_on
 from edgekws.errors import BundleError, MissingExtraError, UsageError
 from edgekws.events import Block, Floats
-from edgekws.runtime.selfcheck import FP32_SCORE_ATOL
+from edgekws.runtime.agreement import LARGEST
 from edgekws.runtime.wiring import Device, open_device
 from edgekws.specs import GraphSpec
 from tests.bundles import graph_spec, make_bundle, model_spec, noise, onnx_model, tone
@@ -63,7 +63,7 @@ def hears(device: Device) -> bool:
 def test_one_that_agrees_with_the_golden_vectors_is_taken(
     bundle: Bundle, caplog: pytest.LogCaptureFixture
 ) -> None:
-    near = accelerator("near", off_by=0.5 * FP32_SCORE_ATOL)
+    near = accelerator("near", off_by=0.5 * LARGEST["fp32"])
     device = open_device(bundle, accelerators=[near])
     assert (device.accelerator, device.model_file.key) == ("near", "onnx-fp32")
     assert caplog.messages == []

@@ -57,6 +57,7 @@ def test_a_hostile_archive_leaves_nothing_unpacked(
         (b"not an archive", "damaged"),
         (ARCHIVE[: len(ARCHIVE) // 2], "damaged"),
     ],
+    ids=("empty", "hidden", "long", "long-in-all", "folders", "other-bytes", "cut-off"),
 )
 def test_a_senseless_archive_leaves_nothing_unpacked(out: Path, data: bytes, words: str) -> None:
     with ArchiveServer(data) as server, pytest.raises(DataError, match=words):
