@@ -3,11 +3,14 @@
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from edgekws.dispatch.sink import Announcer, NumberingSettings, Sink, SinkSettings
+from edgekws.dispatch.sink import Announcer, Linked, NumberingSettings, Sink, SinkSettings
 from edgekws.dispatch.stdout import StdoutSettings
 from edgekws.errors import SinkError
+
+if TYPE_CHECKING:
+    from edgekws.link.orders import LinkHealth
 
 EVERY_LABEL: Final = "*"
 
@@ -30,6 +33,10 @@ class CommandTable:
     def sinks(self) -> tuple[Sink, ...]:
         """Every sink, each once."""
         return tuple({id(sink): sink for row in self.routes.values() for sink in row}.values())
+
+    def links(self) -> tuple["LinkHealth", ...]:
+        """Return how the lines are that sinks keep open."""
+        return tuple(sink.link_health() for sink in self.sinks if isinstance(sink, Linked))
 
     def sinks_for(self, label: str) -> tuple[Sink, ...]:
         """Return where a detection of the label goes."""

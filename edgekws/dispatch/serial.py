@@ -7,9 +7,9 @@ import msgspec
 
 from edgekws.errors import SinkError
 from edgekws.events import Detection, Dispatch
-from edgekws.link.driver import LinkDriver, LinkHealth
+from edgekws.link.driver import LinkDriver
 from edgekws.link.messages import label_set_hash
-from edgekws.link.orders import U16_MAX, Order, Status
+from edgekws.link.orders import U16_MAX, LinkHealth, Order, Status
 from edgekws.link.port import DEFAULT_BAUD, check_pyserial, open_port
 from edgekws.specs import Spec
 
@@ -71,7 +71,7 @@ class SerialSink:
             label_set_hash(settings.labels), lambda: open_port(settings.device, settings.baud)
         )
 
-    def health(self) -> LinkHealth:
+    def link_health(self) -> LinkHealth:
         """Return whether the board is heard."""
         return self._driver.health()
 

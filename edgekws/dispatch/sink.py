@@ -16,6 +16,8 @@ from edgekws.specs import Spec
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoints
 
+    from edgekws.link.orders import LinkHealth
+
 SINKS: Final[Mapping[str, str]] = {
     "stdout": "edgekws.dispatch.stdout:StdoutSettings",
     "process": "edgekws.dispatch.process:ProcessSettings",
@@ -50,6 +52,15 @@ class Announcer(Protocol):
 
     def announce(self, labels: Sequence[str]) -> None:
         """Say which labels go to this sink; called once, before the first `send`."""
+        ...
+
+
+@runtime_checkable
+class Linked(Protocol):
+    """One more verb, for a sink that keeps a line open to its peer."""
+
+    def link_health(self) -> "LinkHealth":
+        """Return how the line is now; called from other threads."""
         ...
 
 

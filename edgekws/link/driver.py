@@ -5,10 +5,9 @@ import secrets
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
 
-from edgekws.link.orders import Order, Outcome
+from edgekws.link.orders import LinkHealth, Order, Outcome
 from edgekws.link.port import Port
 from edgekws.link.session import Link, Notice
 
@@ -16,16 +15,6 @@ log = logging.getLogger(__name__)
 
 REOPEN_SECONDS: Final = 0.5  # between two looks for a device that is gone
 _GRACE_SECONDS: Final = 1.0  # over an order's time to live: a port's write may hang for as long
-
-
-@dataclass(frozen=True, slots=True)
-class LinkHealth:
-    """Whether the board is heard, on which device (None: none is open), and how noisy it is."""
-
-    up: bool
-    device: str | None
-    detail: str
-    refused_frames: int
 
 
 class LinkDriver:

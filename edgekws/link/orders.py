@@ -1,4 +1,4 @@
-"""One command on its way to the board: when it is sent again, how old it is, what became of it."""
+"""One command on its way to the board, what became of it, and how the line is."""
 
 from dataclasses import dataclass
 from typing import Final, Literal
@@ -42,6 +42,16 @@ class Outcome:
     status: Status
     detail: str
     tries: int
+
+
+@dataclass(frozen=True, slots=True)
+class LinkHealth:
+    """Whether the board is heard, on which device (None: none is open), and how noisy it is."""
+
+    up: bool
+    device: str | None
+    detail: str
+    refused_frames: int
 
 
 class Flight:

@@ -15,7 +15,7 @@ from edgekws.events import Block
 from edgekws.runtime.deaths import Deaths
 from edgekws.runtime.desk import Desk
 from edgekws.runtime.detector import Counters
-from edgekws.runtime.health import DispatchCounts, Health, Signs, judge, level_dbfs
+from edgekws.runtime.health import DispatchCounts, Health, Signs, judge, level_dbfs, link_complaint
 from edgekws.runtime.lookout import Lookout
 from edgekws.runtime.notify import Notifier
 from edgekws.runtime.outlets import Outlet
@@ -105,11 +105,12 @@ class Daemon:
     def health(self) -> Health:
         """Return how it is now."""
         condition, vitals, desk = self._condition(), self._vitals, self._desk
+        links = self._parts.table.links()
         signs = Signs(
             live=condition.live,
             muted=self._muted,
             trouble=condition.trouble,
-            complaint=condition.complaint or self._scribe.complaint,
+            complaint=condition.complaint or self._scribe.complaint or link_complaint(links),
             audio_age_seconds=vitals.age(vitals.audio),
             step_age_seconds=vitals.age(vitals.step),
         )
@@ -132,6 +133,7 @@ class Daemon:
             reloads=self._reloader.count,
             unwritten=self._scribe.lost,
             dispatches=DispatchCounts() if desk is None else desk.counts(),
+            links=links,
         )
 
     def mute(self) -> None:

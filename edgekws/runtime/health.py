@@ -1,12 +1,16 @@
 """Whether the ears hear, as one state with its reason, and the figures behind it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 
 from edgekws.events import Block, Detection
 from edgekws.runtime.detector import Counters
+
+if TYPE_CHECKING:
+    from edgekws.link.orders import LinkHealth
 
 State = Literal["starting", "listening", "degraded", "muted", "deaf"]
 
@@ -50,6 +54,7 @@ class Health:
     reloads: int
     unwritten: int
     dispatches: DispatchCounts
+    links: "tuple[LinkHealth, ...]" = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +84,11 @@ def judge(signs: Signs) -> tuple[State, str]:
     if signs.muted:
         return "muted", "on request: the model is given silence"
     return ("degraded", signs.complaint) if signs.complaint else ("listening", "")
+
+
+def link_complaint(links: "Sequence[LinkHealth]") -> str:
+    """Return what is wrong with the first line that is down, "" where all are up."""
+    return next((f"the link to the board is down: {x.detail}" for x in links if not x.up), "")
 
 
 def _standstill(audio_age_seconds: float, step_age_seconds: float) -> str:

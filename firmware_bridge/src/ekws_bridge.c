@@ -2,6 +2,7 @@
 #include "ekws_bridge.h"
 
 #define FIRST_SESSION 1u
+#define SPREAD 0x9E3779B1u /* odd, so that a product is never of two numbers */
 
 static void tell(const struct ekws_link *link, enum ekws_event event, uint32_t detail)
 {
@@ -92,13 +93,16 @@ static void heard(struct ekws_link *link, uint32_t now_ms)
     }
 }
 
-/* A number that no session had before: the host's random nonce and the count of boots are in it. */
+/*
+ * A number that no session had before: no two boots and sessions of a boot give the same product,
+ * and the host's random nonce keeps boards apart that cannot count their boots.
+ */
 static uint32_t next_session(struct ekws_link *link)
 {
     uint32_t session;
 
     link->sessions++;
-    session = link->nonce ^ link->boots << 16 ^ link->sessions;
+    session = link->nonce ^ (link->boots << 16 | link->sessions) * SPREAD;
     return session ? session : FIRST_SESSION;
 }
 
