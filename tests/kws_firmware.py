@@ -68,6 +68,19 @@ class TriggerObject(ctypes.Structure):
 Heard = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.POINTER(Detection))
 Row = tuple[int, int, int]
 """Label, score in 1/65536, sample."""
+Place = tuple[str, int]
+"""The label of a detection, and its sample."""
+
+
+def same_places(found: Sequence[Place], wanted: Sequence[Place], *, slack: int) -> bool:
+    """Tell whether the same labels were heard, each within so many samples.
+
+    Kernels round differently, so that a mean may reach its threshold one row of scores sooner or
+    later; 0 samples measured on the golden audio of the shipped bundle.
+    """
+    return [label for label, _ in found] == [label for label, _ in wanted] and all(
+        abs(has - needs) <= slack for (_, has), (_, needs) in zip(found, wanted, strict=True)
+    )
 
 
 @dataclass(frozen=True)
@@ -155,7 +168,7 @@ class CKws:
     """The whole of the firmware: samples in, detections out."""
 
     def __init__(self, firmware: Firmware, *, kind: str = "fixed") -> None:
-        self._library = firmware.library
+        self._library, self._labels = firmware.library, firmware.model.spec.labels
         self._model = firmware.address(f"ekws_model_{kind}")
         self.bytes = int(firmware.library.ekws_kws_memory(self._model))
         self._memory = np.zeros(self.bytes // 8 + 1, np.uint64)
@@ -178,6 +191,10 @@ class CKws:
             part = np.ascontiguousarray(pcm[at : at + portion])
             self._library.ekws_kws_push(self._object, pointer(part), len(part), self._heard, None)
         return self
+
+    def places(self) -> list[Place]:
+        """Return labels and samples of what was heard."""
+        return [(self._labels[label], sample) for label, _, sample in self.found]
 
     def _keep(self, _: object, found: Any) -> None:
         detection = found.contents

@@ -113,7 +113,7 @@ def _model(name: str, mfcc: str, unfilled: int, spec: ModelSpec) -> str:
         ".trigger = &TRIGGER",
         ".labels = ekws_model_labels",
         f".unfilled_rows = {unfilled}",
-        f".row_samples = {spec.samples_per_score}",
+        ".row_samples = EKWS_MODEL_ROW_SAMPLES",
     )
     return f"const ekws_model {name} = {{\n{lines(fields)}\n}};\n"
 
@@ -148,6 +148,7 @@ def _sizes(model: McuModel) -> str:
             "COMMANDS": len(spec.commands),
             "STEP_FRAMES": spec.step_frames,
             "SCORES_PER_STEP": spec.scores_per_step,
+            "ROW_SAMPLES": spec.samples_per_score,
             "TFLITE_BYTES": len(model.data),
             "MEMORY": memory,
             "ARENA": f"{model.arena.bytes} /* measured: TensorFlow Lite Micro "

@@ -75,8 +75,10 @@ static void check(const char *name, const ekws_model *model, uint64_t *memory, u
     print_field(" features_off ", result.features_off);
     print_field(" feature_steps ", result.feature_steps);
     print_field(" scores_off ", result.scores_off);
-    print_field(" wrong ", result.wrong);
-    print_field(" score_steps ", result.score_steps);
+    print_field(" detections ", result.whole.count);
+    print_field(" wrong ", result.judged.wrong + result.whole.wrong);
+    print_field(" samples_apart ", result.whole.samples_apart);
+    print_field(" score_steps ", result.whole.score_steps);
     ekws_qemu_uart_print(UART, "\n");
     *failures += !passed;
 }

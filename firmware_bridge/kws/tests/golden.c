@@ -8,10 +8,10 @@ static int report(const char *name, const ekws_model *model)
     static uint64_t memory[EKWS_MODEL_MEMORY / 8];
     const ekws_golden_result r = ekws_golden_check(model, memory);
     const int passed = ekws_golden_passed(&r);
-    printf("%s: %s: features off %u by at most %u, scores off %u, detections %u of %u, wrong %u, scores within %u\n",
+    printf("%s: %s: features off %u by at most %u, scores off %u, detections %u of %u, %u samples apart\n",
            passed ? "pass" : "FAIL", name, (unsigned)r.features_off, (unsigned)r.feature_steps,
-           (unsigned)r.scores_off, (unsigned)r.detections, (unsigned)ekws_golden.detection_count,
-           (unsigned)r.wrong, (unsigned)r.score_steps);
+           (unsigned)r.scores_off, (unsigned)(r.whole.count - r.whole.wrong),
+           (unsigned)ekws_golden.detection_count, (unsigned)r.whole.samples_apart);
     return passed;
 }
 
