@@ -87,7 +87,7 @@ def model_source(model: McuModel) -> str:
             array("ekws_trigger_values", "COMMANDS", values),
             f"static const ekws_trigger_table TRIGGER = {{COMMANDS, {len(values)}, "
             f"{len(labels)}, {depth}}};\n",
-            *(_model(name, mfcc, unfilled, spec) for name, mfcc in _MODELS),
+            *(_model(name, mfcc, unfilled) for name, mfcc in _MODELS),
         ]
     )
 
@@ -106,7 +106,7 @@ def data_source(data: bytes) -> str:
     return f'{NOTICE}\n#include "model_meta.h"\n\n{aligned}{words} = {{\n{values}\n}};\n'
 
 
-def _model(name: str, mfcc: str, unfilled: int, spec: ModelSpec) -> str:
+def _model(name: str, mfcc: str, unfilled: int) -> str:
     fields = (
         f".mfcc = &{mfcc}",
         ".net = &ekws_model_net",

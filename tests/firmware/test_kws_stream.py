@@ -11,9 +11,10 @@ from edgekws.runtime.detector import Detector
 from tests.kws_firmware import CKws, Firmware, Place
 from tests.speech import Speech
 
-AGREEING: Final = 0.95
-"""Of detections in speech with the reference kernels on both sides: 85 of 86 measured; the one that
-differs has a mean within half a step of its threshold."""
+AGREEING: Final = 0.9
+"""Of detections in speech, reference kernels on both sides, within one row of scores: 85 of
+86 measured. The other one's mean is within half a step of its threshold, and synthesized speech,
+which is never twice the same, has some dozen detections."""
 
 OK, TOO_SMALL, MISALIGNED = 0, -1, -2
 
@@ -40,25 +41,29 @@ def test_speech_is_heard_as_with_the_reference_kernels(
     engine = ReferenceEngine(model.data, model.file.graph)
     wanted = places(Detector(model.spec, engine, model.manifest.triggers), speaking)
     found = CKws(firmware, kind=kind).push(speaking, portion=333).places()
-    same = set(found) & set(wanted)
+    row = model.spec.samples_per_score
+    same = [
+        any(label == needs and abs(sample - at) <= row for needs, at in wanted)
+        for label, sample in found
+    ]
     assert len(wanted) >= 5
-    assert len(same) >= AGREEING * max(len(wanted), len(found))
+    assert sum(same) >= AGREEING * max(len(wanted), len(found))
 
 
 def test_any_portions_give_the_same(firmware: Firmware, speaking: Pcm) -> None:
-    whole = CKws(firmware).push(speaking[:80_000]).found
+    whole = CKws(firmware).push(speaking[:240_000]).found
     for portion in (7, 160, 479, 4096):
-        assert CKws(firmware).push(speaking[:80_000], portion=portion).found == whole
+        assert CKws(firmware).push(speaking[:240_000], portion=portion).found == whole
     assert whole, "speech without a detection shows nothing"
 
 
 def test_a_reset_begins_anew_at_a_sample(firmware: Firmware, speaking: Pcm) -> None:
     kws, origin = CKws(firmware), 1 << 33  # days into the stream
-    first = kws.push(speaking[:80_000]).places()
-    kws.push(speaking[80_000:90_000])
+    first = kws.push(speaking[:240_000]).places()
+    kws.push(speaking[240_000:250_000])
     kws.found = []
     kws.reset(origin)
-    kws.push(speaking[:80_000])
+    kws.push(speaking[:240_000])
     assert kws.places() == [(label, sample + origin) for label, sample in first]
 
 
