@@ -51,3 +51,70 @@ class Dispatch:
     detail: str
     exit_code: int | None = None
     attempts: int = 1
+
+
+Verdict = Literal["act", "wait", "hold"]
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Whether a detection is acted upon, and why not; `sinks` are the names of where it goes.
+
+    `lag_seconds` is how long before this the audio that decided it had come in.
+    """
+
+    id: int
+    label: str
+    verdict: Verdict
+    reason: str = ""
+    sinks: tuple[str, ...] = ()
+    lag_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class NearMiss:
+    """Something that was nearly a command: its mean score rose to `peak`, `on` would have done.
+
+    `sample` is where it rose; a peak above `on` did not last, or came too soon after another.
+    """
+
+    id: int
+    label: str
+    peak: float
+    on: float
+    sample: int
+    time_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class SinkResult:
+    """How a dispatch ended, in seconds since the daemon's start."""
+
+    sink: str
+    status: str
+    exit_code: int | None
+    attempts: int
+    ended_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """All there is to say of a detection once it is over; moments are seconds since the start.
+
+    `audio_at` is when the audio that decided it came in, `queued_at` when the sinks were given it,
+    None where they were not; `utc` is the wall clock as this was written.
+    """
+
+    id: int
+    label: str
+    score: float
+    sample: int
+    time_seconds: float
+    verdict: Verdict
+    reason: str
+    audio_at: float
+    detected_at: float
+    queued_at: float | None
+    ended_at: float
+    sinks: tuple[SinkResult, ...]
+    utc: str

@@ -10,11 +10,14 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from edgekws.runtime.control import Control, ControlTalk, refusal
-from edgekws.runtime.detector import NOTHING
+from edgekws.runtime.counts import Tellers
+from edgekws.runtime.detector import NOTHING, Detector
 from edgekws.runtime.doors import only, ourselves_and_root, unix_listener
 from edgekws.runtime.health import DispatchCounts, Health
 from edgekws.runtime.hush import Hush
 from edgekws.runtime.reception import Chore, Door, Reception, Visits
+from edgekws.runtime.sight import Sight
+from tests.fakes import LoudnessEngine, small_model, trigger_spec
 
 PATIENCE_SECONDS: Final = 60.0
 
@@ -102,6 +105,12 @@ class Served:
         return Client(self.path)
 
 
+def quiet_detector() -> Detector:
+    """Return a detector of the small model."""
+    triggers = {"loud": trigger_spec(), "dull": trigger_spec()}
+    return Detector(small_model(), LoudnessEngine(), triggers)
+
+
 @contextlib.contextmanager
 def short_folder() -> Iterator[Path]:
     """Give a folder whose name is short enough for a socket in it."""
@@ -122,7 +131,8 @@ def served(
         def visits() -> Visits:
             return reception.visits
 
-        control = Control(daemon, hush, visits)
+        sight = Sight(quiet_detector(), fraction=0.6)
+        control = Control(daemon, hush, sight, Tellers(), visits=visits)
         door = Door(listener, only(allowed), refusal, lambda: ControlTalk(control))
         reception = Reception([door], [hush.look, *chores])
         with reception:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Final, NoReturn
 
 from edgekws import __version__
-from edgekws.cli import bundle, checking, cloud, ctl, data, device, link
+from edgekws.cli import bundle, checking, cloud, ctl, data, device, explaining, link
 from edgekws.errors import EXIT_INTERRUPTED, EdgekwsError, UsageError
 
 EXIT_UNFORESEEN: Final = 1
@@ -58,6 +58,7 @@ def build_parser() -> argparse.ArgumentParser:
     subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
     device.add_parsers(subparsers)
     ctl.add_parser(subparsers)
+    explaining.add_parser(subparsers)
     bundle.add_parser(subparsers)
     cloud.add_parsers(subparsers)
     data.add_parsers(subparsers)

@@ -4,6 +4,7 @@ import logging
 import time
 from contextlib import ExitStack
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,13 +14,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from edgekws.audio.source import Condition
-    from edgekws.dispatch.journal import Event, Journal
+    from edgekws.dispatch.journal import Event
     from edgekws.runtime.config import ListenConfig
     from edgekws.runtime.control import Controlled
+    from edgekws.runtime.detector import Detector
     from edgekws.runtime.hush import Hush
     from edgekws.runtime.ledger import Ledger
-    from edgekws.runtime.outlets import Outlet
-    from edgekws.runtime.reception import Chore, Door, Reception
+    from edgekws.runtime.outlets import Listener
+    from edgekws.runtime.reception import Chore, Door, Reception, Visits
+    from edgekws.runtime.sight import Sight
 
 log = logging.getLogger(__name__)
 
@@ -30,11 +33,17 @@ class Beside:
     What is opened is closed when the context ends; the thread itself is the daemon's to run.
     """
 
-    def __init__(self, config: "ListenConfig", *, sample_rate: int) -> None:
+    def __init__(self, config: "ListenConfig", detector: "Detector") -> None:
         from edgekws.runtime.counts import Tellers
+        from edgekws.runtime.records import Records
+        from edgekws.runtime.sight import Sight
+        from edgekws.runtime.tables import NearMissTable
 
-        self._config, self._sample_rate = config, sample_rate
-        self._tellers = Tellers()
+        self._config = config
+        self._sample_rate = detector.model.features.sample_rate
+        self._tellers, self._records = Tellers(), Records(time.monotonic(), _utc)
+        near = config.near_misses or NearMissTable()
+        self._sight = Sight(detector, fraction=near.fraction)
         self._ledger = self._open_ledger()
         self._reception: Reception | None = None
 
@@ -42,13 +51,17 @@ class Beside:
     def wanted(self) -> bool:
         """Whether listen.toml names anything of it."""
         config = self._config
-        return any((config.control, config.metrics, config.journal))
+        return any((config.control, config.metrics, config.journal, config.near_misses))
 
-    def outlet(self, journal: "Journal") -> "Outlet":
-        """Return what the daemon writes its events to."""
-        from edgekws.runtime.outlets import Outlets
+    @property
+    def sight(self) -> "Sight | None":
+        """What the daemon shows its scores to."""
+        return self._sight if self.wanted else None
 
-        return Outlets(journal, (self._tellers.note, self._note)) if self.wanted else journal
+    @property
+    def listeners(self) -> "tuple[Listener, ...]":
+        """Who is told every event."""
+        return (self._tellers.note, self._note) if self.wanted else ()
 
     def condition(self, source: "Callable[[], Condition]") -> "Callable[[], Condition]":
         """Return the condition of the source, with what is wrong with the journal file."""
@@ -81,9 +94,21 @@ class Beside:
         return (self._reception,)
 
     def _note(self, event: "Event", now: float) -> None:
+        from edgekws.events import NearMiss
+
+        if isinstance(event, NearMiss):
+            log.info(
+                "near miss id=%d label=%s peak=%.2f on=%.2f sample=%d",
+                *(event.id, event.label, event.peak, event.on, event.sample),
+            )
+        self._pass_on(event)
+        result = self._records.note(event, now)
+        if result is not None:
+            self._pass_on(result)
+
+    def _pass_on(self, event: "Event") -> None:
         from edgekws.dispatch.journal import event_line
 
-        del now
         line = event_line(event)
         if self._ledger is not None:
             self._ledger.take(line)
@@ -101,16 +126,19 @@ class Beside:
     def _control_door(self, daemon: "Controlled", hush: "Hush", closing: ExitStack) -> "Door":
         from edgekws.runtime.control import Control, ControlTalk, refusal
         from edgekws.runtime.doors import only, ourselves_and_root, unix_listener
-        from edgekws.runtime.reception import Door, Visits
+        from edgekws.runtime.reception import Door
 
         assert self._config.control is not None
         path = socket_to_open(self._config.control.socket)
         listener = closing.enter_context(unix_listener(path))
-        control = Control(
-            daemon, hush, lambda: Visits() if self._reception is None else self._reception.visits
-        )
+        control = Control(daemon, hush, self._sight, self._tellers, visits=self._visits)
         log.info("control socket=%s", path)
         return Door(listener, only(ourselves_and_root()), refusal, lambda: ControlTalk(control))
+
+    def _visits(self) -> "Visits":
+        from edgekws.runtime.reception import Visits
+
+        return Visits() if self._reception is None else self._reception.visits
 
     def _add_metrics(
         self, daemon: "Controlled", doors: "list[Door]", chores: "list[Chore]", closing: ExitStack
@@ -153,3 +181,7 @@ class Beside:
     def _place(self, text: str) -> Path:
         """Return a path of listen.toml, which counts from the file's own folder."""
         return Path(self._config.where).parent / Path(text).expanduser()
+
+
+def _utc() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")

@@ -54,6 +54,9 @@ def _add_listen(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]
         metavar="NAME",
         help="cuda or tensorrt, tried before the CPU; may be given again, best first",
     )
+    parser.add_argument(
+        "--dry-run", action="store_true", help="open no sink: only say what would have been done"
+    )
     parser.set_defaults(run=listen.run)
 
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from edgekws.audio.source import AudioSource, Condition
     from edgekws.dispatch.commands import Command
     from edgekws.runtime.config import ListenConfig
+    from edgekws.runtime.decide import Decider
     from edgekws.runtime.notify import Notifier
     from edgekws.runtime.parts import Parts
     from edgekws.specs import ModelSpec
@@ -34,14 +35,16 @@ def run(args: argparse.Namespace) -> int:
     assembly = Assembly(args)
     parts = assembly.build()
     source, condition = _open_source(assembly.source, parts.detector.model, wait=args.wait)
-    beside = Beside(assembly.config, sample_rate=parts.detector.model.features.sample_rate)
+    beside = Beside(assembly.config, parts.detector)
     daemon = Daemon(
         source,
         parts,
-        beside.outlet(Journal(sys.stdout)),
+        Journal(sys.stdout),
         rebuild=assembly.build,
         condition=beside.condition(condition),
         notifier=notifier,
+        sight=beside.sight,
+        listeners=beside.listeners,
     )
     with ExitStack() as closing:
         daemon.run(beside.open(daemon, closing))
@@ -67,6 +70,7 @@ class Assembly:
             EdgekwsError: whatever is wrong with flags, file, bundle or sinks.
         """
         from edgekws.dispatch.commands import open_table
+        from edgekws.dispatch.dry import dry
         from edgekws.engines.accelerators import find_accelerators
         from edgekws.runtime.config import (
             ListenConfig,
@@ -95,6 +99,7 @@ class Assembly:
         check_model(config, [model_file.key for model_file in bundle.manifest.models])
         triggers = merge_triggers(bundle.manifest.triggers, config)
         commands = _commands(args.sink, config, model)
+        commands = dry(commands) if args.dry_run else commands
         device = open_device(
             bundle,
             key=args.engine or config.model,
@@ -105,7 +110,20 @@ class Assembly:
         kept = old is not None and old.commands == commands
         table = old.table if old is not None and kept else open_table(commands)
         name = f"{bundle.manifest.name} {bundle.manifest.version}"
-        return Parts(name, device.detector, table, commands)
+        return Parts(name, device.detector, table, commands, _decider(config, model))
+
+
+def _decider(config: "ListenConfig", model: "ModelSpec") -> "Decider":
+    """Return what decides by the rules of listen.toml; its quiet hours are in local time."""
+    from datetime import datetime
+
+    from edgekws.runtime.decide import Decider
+
+    return Decider(
+        config.rules,
+        sample_rate=model.features.sample_rate,
+        clock=lambda: datetime.now().time(),
+    )
 
 
 def _notifier() -> "Notifier":
@@ -118,7 +136,7 @@ def _notifier() -> "Notifier":
 
 
 def _check_beside(new: "ListenConfig", old: "ListenConfig") -> None:
-    for name in ("control", "metrics", "journal"):
+    for name in ("control", "metrics", "journal", "near_misses"):
         if getattr(new, name) != getattr(old, name):
             raise ConfigError(f"{new.where}: [{name}]: it is another now; that needs a restart")
 

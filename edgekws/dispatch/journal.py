@@ -1,4 +1,4 @@
-"""The lines of `edgekws listen`: one JSON object per detection and per dispatch result."""
+"""The lines of `edgekws listen`: one JSON object per detection, decision and dispatch result."""
 
 import io
 import json
@@ -8,11 +8,17 @@ from contextlib import suppress
 from dataclasses import asdict
 from typing import Final, TextIO
 
-from edgekws.events import Detection, Dispatch
+from edgekws.events import Decision, Detection, Dispatch, NearMiss, Result
 
-Event = Detection | Dispatch
+Event = Detection | Decision | Dispatch | NearMiss | Result
 
-_EVENT_NAMES: Final = {Detection: "detection", Dispatch: "dispatch"}
+_EVENT_NAMES: Final = {
+    Detection: "detection",
+    Decision: "decision",
+    Dispatch: "dispatch",
+    NearMiss: "near_miss",
+    Result: "result",
+}
 
 
 class Journal:
@@ -59,6 +65,13 @@ class Journal:
                 os.dup2(null, self._stream.fileno())
             finally:
                 os.close(null)
+
+
+def is_for_stdout(event: Event) -> bool:
+    """Return whether stdout is told: that a command is acted on, its dispatches tell."""
+    if isinstance(event, Decision):
+        return event.verdict != "act"
+    return isinstance(event, Detection | Dispatch)
 
 
 def event_fields(event: Event) -> dict[str, object]:

@@ -14,7 +14,8 @@ from edgekws.dispatch.sink import SinkSettings, find_sink, unknown_sink
 from edgekws.engines.accelerators import find_accelerators
 from edgekws.errors import ConfigError, SinkError, UsageError
 from edgekws.runtime.config_lines import place
-from edgekws.runtime.tables import ControlTable, JournalTable, MetricsTable
+from edgekws.runtime.decide import Rule
+from edgekws.runtime.tables import ControlTable, JournalTable, MetricsTable, NearMissTable
 from edgekws.specs import Spec, TriggerSpec
 
 _Decoded = TypeVar("_Decoded")
@@ -55,9 +56,11 @@ class ListenConfig:
     accelerators: tuple[str, ...] = ()
     commands: tuple[Command, ...] = ()
     triggers: Mapping[str, TriggerOverride] = field(default_factory=dict)
+    rules: Mapping[str, Rule] = field(default_factory=dict)
     control: ControlTable | None = None
     metrics: MetricsTable | None = None
     journal: JournalTable | None = None
+    near_misses: NearMissTable | None = None
     text: str = field(default="", compare=False, repr=False)
     """What it was decoded from, for the lines in messages."""
 
@@ -89,9 +92,11 @@ class _File(Spec, frozen=True):
     source: SourceTable | None = None
     commands: tuple[dict[str, Any], ...] = ()
     triggers: dict[str, dict[str, Any]] = msgspec.field(default_factory=dict)
+    rules: dict[str, dict[str, Any]] = msgspec.field(default_factory=dict)
     control: ControlTable | None = None
     metrics: MetricsTable | None = None
     journal: JournalTable | None = None
+    near_misses: NearMissTable | None = None
 
 
 class _CommandHead(Spec, frozen=True):
@@ -145,9 +150,11 @@ def _assemble(file: _File, text: str, where: Path) -> ListenConfig:
             label: _convert(raw, TriggerOverride, _trigger_key(label))
             for label, raw in file.triggers.items()
         },
+        rules={label: _convert(raw, Rule, _rule_key(label)) for label, raw in file.rules.items()},
         control=file.control,
         metrics=file.metrics,
         journal=file.journal,
+        near_misses=file.near_misses,
         text=text,
     )
 
@@ -160,6 +167,11 @@ def check_labels(config: ListenConfig, commands: Sequence[str]) -> None:
         if each.label != EVERY_LABEL
     ]
     named += [(_trigger_key(label), label) for label in config.triggers]
+    for label, rule in config.rules.items():
+        named += [] if label == EVERY_LABEL else [(_rule_key(label), label)]
+        named += [(f"{_rule_key(label)}.after", each) for each in rule.sequence]
+        if isinstance(rule.confirm, str):
+            named.append((f"{_rule_key(label)}.confirm", rule.confirm))
     for key, label in named:
         if label not in commands:
             what = f'the bundle has no command "{label}"; it has: {", ".join(commands)}'
@@ -258,6 +270,10 @@ def _hint(what: str, key: str, form: type[Any]) -> str:
 
 def _trigger_key(label: str) -> str:
     return f'triggers."{label}"'
+
+
+def _rule_key(label: str) -> str:
+    return f'rules."{label}"'
 
 
 def _given(override: TriggerOverride) -> dict[str, float]:

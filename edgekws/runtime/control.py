@@ -7,9 +7,13 @@ from typing import Final, Literal, Protocol
 
 import msgspec
 
+from edgekws.events import Detection
+from edgekws.runtime.counts import Tellers
 from edgekws.runtime.health import Health
 from edgekws.runtime.hush import MAX_SECONDS, Hush
+from edgekws.runtime.moments import MOMENTS, Kind
 from edgekws.runtime.reception import Visits
+from edgekws.runtime.sight import Sight
 from edgekws.specs import Spec
 
 LINE_BYTES: Final = 4_096  # of a request; the longest sensible one has a hundred
@@ -17,10 +21,12 @@ _BYTES_PER_RSS: Final = 1_024  # getrusage(2) counts in these
 
 
 class Ask(Spec, frozen=True):
-    """A request; `seconds` is for mute alone."""
+    """A request; `seconds` is for mute alone, `kind` and `id` for explain."""
 
-    do: Literal["status", "mute", "unmute", "reload", "tail"]
+    do: Literal["status", "mute", "unmute", "reload", "tail", "scores", "explain"]
     seconds: float | None = None
+    kind: Kind = "detection"
+    id: int = 0
 
     def __post_init__(self) -> None:
         if self.seconds is not None and not 0 < self.seconds <= MAX_SECONDS:
@@ -49,6 +55,7 @@ class Status(Spec, frozen=True):
     visits: Visits
     cpu_seconds: float
     peak_rss_bytes: int
+    latest: tuple[Detection, ...]
     ok: bool = True
 
 
@@ -81,14 +88,25 @@ class Control:
     """Follows requests, whoever they come from: the door has looked at that."""
 
     def __init__(
-        self, daemon: Controlled, hush: Hush, visits: Callable[[], Visits] = Visits
+        self,
+        daemon: Controlled,
+        hush: Hush,
+        sight: Sight,
+        tellers: Tellers,
+        *,
+        visits: Callable[[], Visits] = Visits,
     ) -> None:
         self._daemon, self._hush, self._visits = daemon, hush, visits
+        self._sight, self._tellers = sight, tellers
 
     def follow(self, ask: Ask) -> Spec:
         """Do what is asked and return the answer; "tail" is the talk's own business."""
         if ask.do == "status":
             return self._status()
+        if ask.do == "scores":
+            return self._sight.scores()
+        if ask.do == "explain":
+            return self._sight.explain(ask.kind, ask.id) or _unknown(ask)
         if ask.do == "mute":
             self._hush.mute(ask.seconds)
         elif ask.do == "unmute":
@@ -105,6 +123,7 @@ class Control:
             visits=self._visits(),
             cpu_seconds=time.process_time(),
             peak_rss_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _BYTES_PER_RSS,
+            latest=self._tellers.latest(),
         )
 
 
@@ -132,6 +151,12 @@ class ControlTalk:
             return refusal(f"not understood: {error}")
         self.follows |= ask.do == "tail"
         return encode(self._control.follow(ask))
+
+
+def _unknown(ask: Ask) -> Refusal:
+    return Refusal(
+        error=f"no {ask.kind} {ask.id} is held; the last {MOMENTS} detections and near misses are"
+    )
 
 
 def refusal(reason: str) -> bytes:

@@ -10,19 +10,22 @@ from typing import Final
 import numpy as np
 
 from edgekws.audio.source import AudioSource, Condition
+from edgekws.dispatch.journal import Event, is_for_stdout
 from edgekws.errors import EdgekwsError, SinkError, UsageError
-from edgekws.events import Block
+from edgekws.events import Block, Decision
 from edgekws.runtime.deaths import Deaths
+from edgekws.runtime.decide import Ruling
 from edgekws.runtime.desk import Desk
 from edgekws.runtime.detector import Counters
 from edgekws.runtime.health import DispatchCounts, Health, Signs, judge, level_dbfs, link_complaint
 from edgekws.runtime.lookout import Lookout
 from edgekws.runtime.notify import Notifier
-from edgekws.runtime.outlets import Outlet
+from edgekws.runtime.outlets import Listener, Outlet
 from edgekws.runtime.parts import Parts, Rebuild, succeed
 from edgekws.runtime.recent import Recent
 from edgekws.runtime.reload import Reloader
 from edgekws.runtime.scribe import Scribe
+from edgekws.runtime.sight import Sight
 from edgekws.runtime.signals import signals
 from edgekws.runtime.vitals import Vitals
 from edgekws.runtime.watch import Watch, die
@@ -56,10 +59,16 @@ class Daemon:
         rebuild: Rebuild = unchanging,
         condition: Callable[[], Condition] = Condition,
         notifier: Notifier | None = None,
+        sight: Sight | None = None,
+        listeners: Sequence[Listener] = (),
     ) -> None:
-        """Put the loop together; `condition` tells of the source, and is asked from any thread."""
+        """Put the loop together; `condition` tells of the source, and is asked from any thread.
+
+        `sight` is shown the scores of every step, `listeners` every event as it happens.
+        """
         self._source, self._parts, self._journal = source, parts, journal
         self._condition, self._live = condition, condition().live
+        self._sight, self._listeners = sight, tuple(listeners)
         self._notifier = notifier or Notifier("")
         self._reloader = Reloader(rebuild)
         self._lookout = Lookout(self._notifier)
@@ -90,7 +99,7 @@ class Daemon:
             closing.enter_context(signals(self.stop, wake_fd=self._watch.wake_fd))
             self._scribe.start()
             closing.callback(self._end_lines)
-            self._desk = desk = Desk(self._parts.table, self._scribe.write)
+            self._desk = desk = Desk(self._parts.table, self._tell)
             closing.callback(desk.close, CLOSE_SECONDS)
             closing.callback(self._reloader.close)
             with self._source:
@@ -167,6 +176,8 @@ class Daemon:
         log.info("listening source=%s", self._source.name)
         self._watch.start()
         self._notifier.ready()
+        if self._sight is not None:
+            self._parts.detector.observe = self._sight.observe
 
     def _hear(self, desk: Desk) -> None:
         for block in self._source:
@@ -180,10 +191,39 @@ class Daemon:
     def _push(self, block: Block, desk: Desk) -> None:
         detections = self._parts.detector.push(block)
         self._recent.push(block)
-        for detection in () if self._muted else detections:
-            self._scribe.write(detection)
+        heard = () if self._muted else detections
+        for detection in heard:
+            self._tell(detection)
             self._vitals.note(detection)
+        for ruling in self._parts.decider.judge(heard, self._parts.detector.position):
+            self._follow(ruling, desk)
+        for miss in () if self._sight is None else self._sight.settle(detections):
+            self._tell(miss)
+
+    def _follow(self, ruling: Ruling, desk: Desk) -> None:
+        """Tell what is decided about a detection, and hand it to its sinks where it is acted on."""
+        detection, lag = ruling.detection, self._vitals.age(self._vitals.busy)
+        sinks = self._parts.table.sinks_for(detection.label) if ruling.verdict == "act" else ()
+        self._tell(
+            Decision(
+                detection.id,
+                detection.label,
+                ruling.verdict,
+                ruling.reason,
+                tuple(sink.name for sink in sinks),
+                lag or 0.0,
+            )
+        )
+        if sinks:
             desk.submit(detection)
+
+    def _tell(self, event: Event) -> None:
+        """Tell an event, from any thread."""
+        now = time.monotonic()
+        for listener in self._listeners:
+            listener(event, now)
+        if is_for_stdout(event):
+            self._scribe.write(event)
 
     def _take_over(self, desk: Desk) -> None:
         """Put what a reload has built in the place of the old parts."""
@@ -191,6 +231,8 @@ class Daemon:
         if new is None:
             return
         succeed(new.detector, self._parts.detector, self._recent)
+        if self._sight is not None:
+            self._sight.follow(new.detector)
         desk.replace(new.table)
         self._parts = new
         log.info("reloaded bundle=%s", new.bundle)

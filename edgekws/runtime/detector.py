@@ -63,7 +63,7 @@ class Detector:
         warn: Warn = unheard,
     ) -> None:
         """Hear with an engine that takes features, or whatever `steps` gives in their place."""
-        self.model = model
+        self.model, self.triggers = model, triggers
         self._engine = engine
         self._intake = Intake(model.features.sample_rate, warn=warn)
         self._steps = steps or StepStream(model)
@@ -117,6 +117,11 @@ class Detector:
         self._trigger.number_from(other._trigger.next_id)
         self._earlier = other.counters.minus(self._own_counters())
         self.observe = other.observe
+
+    @property
+    def position(self) -> int:
+        """The sample index after the last block that was accepted, 0 before the first."""
+        return self._next or 0
 
     @property
     def steps(self) -> int:

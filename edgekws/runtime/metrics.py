@@ -47,19 +47,17 @@ def _families(figures: Figures) -> Iterable[Family]:
         "Steps whose scores were no numbers.",
         health.counters.non_finite_scores,
     )
-    yield Family(
-        "edgekws_detections_total",
-        "counter",
-        "Commands heard.",
-        {(("label", label),): count for label, count in figures.events.detections.items()},
-    )
+    events = figures.events
+    yield _by("label", "edgekws_detections_total", "Commands heard.", events.detections)
+    yield _by("label", "edgekws_near_misses_total", "Nearly commands.", events.near_misses)
+    yield _by("verdict", "edgekws_decisions_total", "Acted upon or not.", events.decisions)
     yield Family(
         "edgekws_dispatches_total",
         "counter",
         "How dispatches ended.",
         {
             (("sink", sink), ("status", status)): count
-            for (sink, status), count in figures.events.dispatches.items()
+            for (sink, status), count in events.dispatches.items()
         },
     )
     yield from _life(figures)
@@ -96,6 +94,10 @@ def _life(figures: Figures) -> Iterable[Family]:
     yield _counter("edgekws_journal_lost_lines_total", "Lines the file lost.", figures.lost_lines)
     yield _counter("process_cpu_seconds_total", "CPU time of the process.", figures.cpu_seconds)
     yield Family("edgekws_bundle_info", "gauge", "The bundle.", {(("bundle", health.bundle),): 1.0})
+
+
+def _by(label: str, name: str, text: str, counts: Mapping[str, int]) -> Family:
+    return Family(name, "counter", text, {((label, key),): n for key, n in counts.items()})
 
 
 def _counter(name: str, text: str, value: float) -> Family:

@@ -1,10 +1,9 @@
-"""Where events go beside stdout: to those who follow, who count, and who write down."""
+"""Where events go: to stdout, and to those who follow, count and write down beside it."""
 
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Protocol
 
-from edgekws.dispatch.journal import Event, Journal
+from edgekws.dispatch.journal import Event
 
 Listener = Callable[[Event, float], None]
 """Takes an event and the monotonic time at which it happened; called from any thread, never waits
@@ -12,7 +11,7 @@ and never raises."""
 
 
 class Outlet(Protocol):
-    """What the daemon writes events to."""
+    """What the lines are written to."""
 
     @property
     def closed(self) -> bool:
@@ -20,29 +19,5 @@ class Outlet(Protocol):
         ...
 
     def write(self, event: Event) -> None:
-        """Take an event, from any thread; OSError where it finds no room."""
+        """Take an event; OSError where it finds no room."""
         ...
-
-
-class Outlets:
-    """Hands every event to the listeners and then to stdout, whose faults are the caller's."""
-
-    def __init__(
-        self,
-        journal: Journal,
-        listeners: Sequence[Listener],
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._journal, self._listeners, self._clock = journal, tuple(listeners), clock
-
-    @property
-    def closed(self) -> bool:
-        """Whether stdout has no reader any more."""
-        return self._journal.closed
-
-    def write(self, event: Event) -> None:
-        """Hand an event on."""
-        now = self._clock()
-        for listener in self._listeners:
-            listener(event, now)
-        self._journal.write(event)

@@ -1,16 +1,19 @@
 """What a reload replaces as a whole: the model that hears, and what is done about a label."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from edgekws.dispatch.commands import Command, CommandTable
+from edgekws.runtime.decide import Decider, anything
 from edgekws.runtime.detector import Detector
 from edgekws.runtime.recent import Recent
 
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """A detector and the sinks for what it hears; `bundle` is its name and version.
+    """A detector, what is decided about what it hears, and the sinks for that.
+
+    `bundle` is its name and version.
 
     Parts whose `table` is the very one of the parts before leave the sinks running.
     """
@@ -19,6 +22,7 @@ class Parts:
     detector: Detector
     table: CommandTable
     commands: tuple[Command, ...] = ()
+    decider: Decider = field(default_factory=anything)
 
 
 Rebuild = Callable[[Parts], Parts]

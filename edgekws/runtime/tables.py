@@ -41,6 +41,16 @@ class MetricsTable(Spec, frozen=True):
             raise ValueError(f"need 0 <= port <= {MAX_PORT}")
 
 
+class NearMissTable(Spec, frozen=True):
+    """[near_misses]: told where a command's mean score rises to `fraction` of its `on`."""
+
+    fraction: float = 0.6
+
+    def __post_init__(self) -> None:
+        if not 0 < self.fraction < 1:
+            raise ValueError("need 0 < fraction < 1")
+
+
 class JournalTable(Spec, frozen=True):
     """[journal]: a file of JSON lines; at `max_bytes` it becomes PATH.1, and so on to `files`."""
 

@@ -113,7 +113,12 @@ def test_it_is_asked_muted_and_reloaded_and_all_is_counted(seen: Seen) -> None:
     assert values(last, "edgekws_audio_seconds") == {"": 9.0}
     assert values(last, "edgekws_reloads") == {"": 1.0}
     events = [json.loads(x) for x in (seen.folder / "journal.jsonl").read_text().splitlines()]
-    assert [event["event"] for event in events] == ["detection", "dispatch"] * 2
+    told = [event["event"] for event in events]
+    assert sorted(told) == sorted(["detection", "decision", "dispatch", "result"] * 2)
+    result = events[told.index("result")]
+    assert (result["id"], result["verdict"], result["sinks"][0]["status"]) == (1, "act", "done")
+    moments = [result[key] for key in ("audio_at", "detected_at", "queued_at", "ended_at")]
+    assert moments == sorted(moments)
     assert not seen.socket.exists()
 
 
@@ -144,11 +149,28 @@ def test_tail_prints_each_event_as_it_comes(seen: Seen) -> None:
             while client.ask(do="status")["visits"]["following"] == 0:
                 pass
         seen.listening.feed(SPEECH)
-        events = [json.loads(tail.stdout.readline()) for _ in range(2)]
-        assert [event["event"] for event in events] == ["detection", "dispatch"]
+        events = [json.loads(tail.stdout.readline()) for _ in range(4)]
+        assert [event["event"] for event in events] == [
+            *("detection", "decision", "dispatch", "result")
+        ]
         assert events[0]["label"] == "yes"
         seen.listening.end()
         assert tail.wait(PATIENCE_SECONDS) == 0
+
+
+def test_a_detection_is_explained_by_its_scores(seen: Seen) -> None:
+    done = run_text("explain", "1", "--socket", seen.socket)
+    assert done.returncode == 0, done.stderr
+    title, head, *rows = done.stdout.splitlines()
+    assert title.startswith('detection 1: "yes" at 1.220 s; it takes a mean of 0.7 over 0.12 s')
+    assert head.split()[:3] == ["seconds", "mean", "yes"]
+    (here,) = [row for row in rows if "<- here" in row]
+    assert here.split()[0] == "+0.000"
+    assert float(here.split()[1]) >= 0.7
+    assert "<- on" not in rows[0]
+    for number, words in (("7", "no detection 7 is held"), ("n1", "no near miss 1 is held")):
+        done = run_text("explain", number, "--socket", seen.socket)
+        assert (done.returncode, words in done.stderr) == (1, True)
 
 
 def rss_bytes(pid: int) -> int:

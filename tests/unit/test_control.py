@@ -13,13 +13,16 @@ from hypothesis import strategies as st
 
 from edgekws.errors import ConfigError
 from edgekws.runtime.control import LINE_BYTES, Control, ControlTalk
+from edgekws.runtime.counts import Tellers
 from edgekws.runtime.deaths import Deaths
 from edgekws.runtime.doors import unix_listener
 from edgekws.runtime.hush import Hush
 from edgekws.runtime.reception import GUESTS, Reception
-from tests.control_socket import Client, Idle, served, short_folder
+from edgekws.runtime.sight import Sight
+from tests.control_socket import Client, Idle, quiet_detector, served, short_folder
 
 LINE: Final = b"x" * 4_000 + b"\n"
+SIGHT: Final = Sight(quiet_detector(), fraction=0.6)
 ENOUGH: Final = 1_000  # such lines are several times what a socket and a guest may hold
 
 
@@ -113,7 +116,7 @@ def test_what_makes_no_sense_is_answered_and_the_talk_goes_on(line: bytes) -> No
 @given(st.lists(st.binary(max_size=300), max_size=20))
 def test_no_bytes_break_a_talk(portions: list[bytes]) -> None:
     daemon = Idle()
-    talk = ControlTalk(Control(daemon, Hush(daemon)))
+    talk = ControlTalk(Control(daemon, Hush(daemon), SIGHT, Tellers()))
     answers = [answer for portion in portions for answer in talk.hear(portion)]
     assert len(answers) == b"".join(portions).count(b"\n")
     assert all(answer.endswith(b"\n") for answer in answers)

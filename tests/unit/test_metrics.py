@@ -10,7 +10,7 @@ from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
 from edgekws.errors import ConfigError
-from edgekws.events import Detection, Dispatch
+from edgekws.events import Decision, Detection, Dispatch, NearMiss
 from edgekws.runtime.counts import Tellers
 from edgekws.runtime.doors import LOOPBACK, anyone, loopback_listener
 from edgekws.runtime.metrics import Figures, exposition
@@ -25,6 +25,8 @@ def figures() -> Figures:
     tellers = Tellers()
     for label in ("yes", "yes", NASTY):
         tellers.note(Detection(1, label, 0.9, 100, 0.1), 0.0)
+    tellers.note(NearMiss(1, "no", 0.5, 0.7, 100, 0.1), 0.0)
+    tellers.note(Decision(1, "yes", "hold", "quiet hours"), 0.0)
     tellers.note(Dispatch(1, NASTY, NASTY, "failed", "x"), 0.0)
     counters = replace(HEALTH.counters, samples=32_000, gaps=4, steps=9)
     return Figures(replace(HEALTH, counters=counters), 16_000, tellers.counts(), 1.5, 6)
@@ -60,6 +62,10 @@ def test_labels_are_read_back_whatever_stands_in_them() -> None:
     found = families(exposition(figures()))
     detections = {s.labels["label"]: s.value for s in found["edgekws_detections"].samples}
     assert detections == {"yes": 2.0, NASTY: 1.0}
+    (near,) = found["edgekws_near_misses"].samples
+    assert (near.labels, near.value) == ({"label": "no"}, 1.0)
+    (decision,) = found["edgekws_decisions"].samples
+    assert (decision.labels, decision.value) == ({"verdict": "hold"}, 1.0)
     (dispatch,) = found["edgekws_dispatches"].samples
     assert dispatch.labels == {"sink": NASTY, "status": "failed"}
     (bundle,) = found["edgekws_bundle_info"].samples
