@@ -15,7 +15,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet $(PIP_FLAGS)
 MIC_HINT := microphone support is not installed (PyAudio did not build): apt-get install portaudio19-dev gcc python3-dev, then make mic
 
-.PHONY: help venv mic demo test test-arm64 firmware-proof check export locks bench clean
+.PHONY: help venv mic demo test test-arm64 firmware-proof check export locks bench soak clean
 
 help: ## list the targets
 	@echo "edgekws: hear a few spoken commands on a small device, and act on them"
@@ -47,6 +47,9 @@ export: $(VENV)/$(if $(filter rpi% mcu,$(TARGET)),.formats,.cloud) ## bundle, in
 
 bench: $(VENV)/.venv-made ## cost of the newest bundle on this machine
 	$(BIN)/edgekws bench
+
+soak: $(VENV)/.cloud ## an hour of audio through the whole daemon, then ten minutes in real time
+	$(BIN)/python benchmarks/soak.py
 
 mic: $(VENV)/.venv-made ## build PyAudio (needs portaudio19-dev and a C compiler)
 	$(PIP) -e '.[mic]'

@@ -147,6 +147,13 @@ class VirtualMicrophone:
 def virtual_microphone() -> Iterator[VirtualMicrophone]:
     """A microphone of this test's own; ends what it starts."""
     require_programs()
+    with open_microphone() as microphone:
+        yield microphone
+
+
+@contextlib.contextmanager
+def open_microphone() -> Iterator[VirtualMicrophone]:
+    """Start a sound system of its own with a microphone in it, and end it afterwards."""
     with tempfile.TemporaryDirectory(prefix="edgekws-mic-") as name:  # short: it holds a socket
         folder = Path(name)
         for part in ("runtime", "home"):

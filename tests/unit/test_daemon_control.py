@@ -3,8 +3,9 @@
 import io
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator
-from itertools import pairwise
+from itertools import cycle, pairwise
 from typing import Final, Self
 
 import pytest
@@ -108,6 +109,16 @@ EXPECTED: Final = Run(parts(Bell())).detections()
 def test_three_bursts_are_three_detections() -> None:
     assert [number for number, _ in EXPECTED] == [1, 2, 3]
     assert all(a < b for (_, a), (_, b) in pairwise(EXPECTED))
+
+
+def test_a_clock_that_jumps_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As when NTP sets a Pi without a clock of its own, or a person sets it back."""
+    jumps = cycle((0.0, 1e9, -1e9, 3600.0, -86_400.0))
+    monkeypatch.setattr(time, "time", lambda: 1.7e9 + next(jumps))
+    run = Run(parts(Bell()), rebuild=lambda _: parts(Bell()))
+    run.at(2.0, lambda: reload_and_wait(run))
+    assert run.detections() == EXPECTED
+    assert run.daemon.health().state == "listening"
 
 
 def test_while_muted_nothing_is_heard_and_steps_go_on() -> None:

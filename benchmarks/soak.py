@@ -1,0 +1,275 @@
+"""The whole daemon over hours: what it leaks, what it drops, and how late its lines are.
+
+The same audio goes through `edgekws listen` twice, as from a satellite on the loopback: as fast as
+it is taken, and in real time. Detections have to be the same in both, no block may be lost, memory
+may not grow; the exit code is 1 where that is not so. Without --audio the bundle's commands are
+spoken by eSpeak NG, each with a pause behind it.
+
+A line's delay is from sending the last sample of the step that decided it until the line has been
+read from the pipe: the features, the net, the trigger and the thread that writes are all in it.
+"""
+
+import argparse
+import json
+import os
+import re
+import select
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final, Self
+
+import numpy as np
+from measure import RATE, print_table, run_script, speech
+
+from edgekws.events import Pcm
+from edgekws.runtime.wiring import find_bundle
+from edgekws.specs import ModelSpec
+
+CHUNK: Final = 160  # samples sent at a time in real time
+FAST_CHUNK: Final = RATE
+WARM_SHARE: Final = 0.1  # of the audio, after which memory is looked at
+PATIENCE_SECONDS: Final = 120
+PAUSE_SECONDS: Final = 1.0
+NOISE: Final = 30  # of the room, in steps of int16: a microphone is never all zeros
+MB: Final = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What one pass showed; delays are None where nothing was detected or it was not in time."""
+
+    pace: str
+    audio_seconds: float
+    took_seconds: float
+    cpu_share: float
+    rss_mb: float
+    grown_mb: float
+    grown_mb_per_hour: float
+    lost_samples: int
+    gaps: int
+    refused: int
+    detections: int
+    line_ms_p50: float | None
+    line_ms_p99: float | None
+    line_ms_max: float | None
+
+
+class Listening:
+    """`edgekws listen` with a satellite connected: its lines with their times, and its log."""
+
+    def __init__(self, bundle: Path) -> None:
+        source = ["--source", "tcp://127.0.0.1:0", "--bundle", str(bundle)]
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "edgekws", "listen", *source],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        self.lines: list[tuple[float, dict[str, Any]]] = []
+        self.log: list[str] = []
+        self._logged = threading.Condition()
+        self._readers = [threading.Thread(target=self._read), threading.Thread(target=self._follow)]
+
+    def __enter__(self) -> Self:
+        for reader in self._readers:
+            reader.start()
+        address = self.wait_for(r"waiting for a satellite on ([\d.]+):(\d+)")
+        self.connection = socket.create_connection((address[1], int(address[2])))
+        return self
+
+    def __exit__(self, *fault: object) -> None:
+        self.connection.close()
+        self.process.kill()
+        self.process.wait()
+        for reader in self._readers:
+            reader.join()
+
+    def wait_for(self, pattern: str) -> re.Match[str]:
+        """Return the match of a pattern in the log, once it is there."""
+        with self._logged:
+            found: list[re.Match[str]] = []
+            self._logged.wait_for(lambda: self._search(pattern, found), PATIENCE_SECONDS)
+        if not found:
+            sys.exit(f"soak.py: {pattern!r} was not logged: {' '.join(self.log[-3:])}")
+        return found[0]
+
+    def end(self) -> dict[str, int]:
+        """Let it fall silent, which shows that all was heard, and return its counters."""
+        self.wait_for("source lost")
+        self.process.send_signal(signal.SIGTERM)
+        ended = self.wait_for(r"ended (.*)")[1]
+        return {name: int(count) for name, count in (pair.split("=") for pair in ended.split())}
+
+    def status_mb(self, field: str) -> float:
+        """Return a size from /proc, such as VmRSS."""
+        text = Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(text.split(f"{field}:")[1].split()[0]) * 1024 / MB
+
+    def cpu_seconds(self) -> float:
+        """Return the CPU time that it has taken."""
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(") ")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def _search(self, pattern: str, found: list[re.Match[str]]) -> bool:
+        found += [match for line in self.log if (match := re.search(pattern, line))]
+        return bool(found)
+
+    def _read(self) -> None:
+        """Keep each line with the time at which it could be read."""
+        assert self.process.stdout is not None
+        descriptor, held = self.process.stdout.fileno(), b""
+        while True:
+            select.select([descriptor], [], [])
+            now, portion = time.monotonic(), os.read(descriptor, 65_536)
+            if not portion:
+                return
+            *whole, held = (held + portion).split(b"\n")
+            self.lines += [(now, json.loads(line)) for line in whole]
+
+    def _follow(self) -> None:
+        assert self.process.stderr is not None
+        for line in self.process.stderr:
+            with self._logged:
+                self.log.append(line.decode().rstrip())
+                self._logged.notify_all()
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--bundle", type=Path, metavar="DIR", help="as for edgekws listen")
+    parser.add_argument("--audio", type=Path, metavar="WAV", help="repeated over the whole time")
+    parser.add_argument("--fast-seconds", type=int, default=3600, help="of audio, at full speed")
+    parser.add_argument("--real-seconds", type=int, default=600, help="of audio, in real time")
+    parser.add_argument("--most-mb-per-hour", type=float, default=1.0, help="that it may grow")
+    args = parser.parse_args()
+    bundle = find_bundle(args.bundle)
+    model = bundle.manifest.model
+    pcm = noisy(commands(model) if args.audio is None else speech(args.audio))
+    fast, heard_fast = soak(bundle.path, model, pcm, seconds=args.fast_seconds, real=False)
+    real, heard_real = soak(bundle.path, model, pcm, seconds=args.real_seconds, real=True)
+    last = (min(args.fast_seconds, args.real_seconds) - 1) * RATE  # what both heard
+    same = [x for x in heard_fast if x[1] < last] == [x for x in heard_real if x[1] < last]
+    for part in (fast, real):
+        print(json.dumps(asdict(part)))
+    print(json.dumps({"same_detections": same}))
+    table((fast, real))
+    whole = all(part.lost_samples == part.gaps == part.refused == 0 for part in (fast, real))
+    return 0 if same and whole and fast.grown_mb_per_hour <= args.most_mb_per_hour else 1
+
+
+def soak(
+    bundle: Path, model: ModelSpec, pcm: Pcm, *, seconds: int, real: bool
+) -> tuple[Part, list[tuple[str, int]]]:
+    """Send so much audio and return what that showed, and the detections by label and sample."""
+    with Listening(bundle) as listening:
+        begun, cpu = time.monotonic(), listening.cpu_seconds()
+        sent, warm = send(listening, pcm, seconds=seconds, real=real)
+        counters = listening.end()
+        took, cpu = time.monotonic() - begun, listening.cpu_seconds() - cpu
+        rss = listening.status_mb("VmHWM")
+    found = [(now, x) for now, x in listening.lines if x["event"] == "detection"]
+    features, step = model.features, model.step_frames * model.features.hop
+    lead = features.window - features.hop
+    cut = step - lead  # by which the first block is shortened: then blocks end with steps
+    ends = [lead + -(-(x["sample"] - lead) // step) * step for _, x in found]  # of those steps
+    delays = [
+        now - sent[(end + cut - 1) // CHUNK]
+        for (now, _), end in zip(found, ends, strict=True)
+        if real
+    ]
+    part = Part(
+        pace="real time" if real else "full speed",
+        audio_seconds=seconds,
+        took_seconds=round(took, 1),
+        cpu_share=round(cpu / seconds, 5),
+        rss_mb=round(rss, 2),
+        grown_mb=round(rss - warm, 2),
+        grown_mb_per_hour=round((rss - warm) / (1 - WARM_SHARE) / seconds * 3600, 2),
+        lost_samples=seconds * RATE - cut - counters["samples"],
+        gaps=counters["gaps"],
+        refused=counters["refused"],
+        detections=len(found),
+        line_ms_p50=quantile(delays, 0.50),
+        line_ms_p99=quantile(delays, 0.99),
+        line_ms_max=quantile(delays, 1.0),
+    )
+    return part, [(x["label"], x["sample"]) for _, x in found]
+
+
+def send(listening: Listening, pcm: Pcm, *, seconds: int, real: bool) -> tuple[list[float], float]:
+    """Return when each chunk was sent, and the memory in MB when a tenth was."""
+    chunk = CHUNK if real else FAST_CHUNK
+    data, begun = pcm.astype("<i2").tobytes(), time.monotonic()
+    sent: list[float] = []
+    warm = 0.0
+    count = seconds * RATE // chunk
+    for number in range(count):
+        if real:
+            time.sleep(max(0.0, begun + (number + 1) * chunk / RATE - time.monotonic()))
+        start = number * chunk * 2 % len(data)
+        listening.connection.sendall((data + data)[start : start + chunk * 2])
+        sent.append(time.monotonic())
+        if number == int(count * WARM_SHARE):
+            warm = listening.status_mb("VmHWM")
+    return sent, warm
+
+
+def commands(model: ModelSpec) -> Pcm:
+    """Return every command in two voices, each with a pause behind it."""
+    from edgekws.train.synth import synthesize_words
+
+    pause = np.zeros(round(PAUSE_SECONDS * RATE), np.int16)
+    spoken = [pcm for _, pcm in synthesize_words(model.commands, "en", takes=2, seed=1)]
+    return np.concatenate([part for pcm in spoken for part in (pcm, pause)])
+
+
+def noisy(pcm: Pcm) -> Pcm:
+    """Return the audio in a room, whole chunks of it."""
+    whole = np.resize(pcm, -(-len(pcm) // FAST_CHUNK) * FAST_CHUNK)
+    noise = np.random.default_rng(1).normal(size=len(whole)) * NOISE
+    return (whole + noise).clip(-32768, 32767).astype(np.int16)
+
+
+def quantile(delays: Sequence[float], share: float) -> float | None:
+    """Return milliseconds, None of nothing."""
+    if not delays:
+        return None
+    return round(1000 * float(np.quantile(np.array(delays), share, method="higher")), 2)
+
+
+def table(parts: Sequence[Part]) -> None:
+    print_table(
+        (
+            "pace",
+            "audio",
+            "CPU",
+            "most memory",
+            "grown per hour",
+            "lost",
+            "heard",
+            "line p50 / p99",
+        ),
+        [
+            (
+                part.pace,
+                f"{part.audio_seconds} s in {part.took_seconds} s",
+                f"{100 * part.cpu_share:.2f} %",
+                f"{part.rss_mb:.1f} MB",
+                f"{part.grown_mb_per_hour:.2f} MB",
+                str(part.lost_samples),
+                str(part.detections),
+                f"{part.line_ms_p50} / {part.line_ms_p99} ms",
+            )
+            for part in parts
+        ],
+    )
+
+
+if __name__ == "__main__":
+    run_script(main)
