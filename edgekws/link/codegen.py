@@ -48,7 +48,7 @@ def protocol_header() -> str:
         _open(
             "EKWS_PROTOCOL_H", "edgekws/link/messages.py", "The numbers and layouts of the link."
         ),
-        "#include <stdint.h>\n",
+        '#include <stdint.h>\n\n#ifdef __cplusplus\nextern "C" {\n#endif\n',
         _defines(),
         _enum("ekws_type", Type),
         _enum("ekws_flag", Flag),
@@ -61,7 +61,7 @@ def protocol_header() -> str:
         *(_reader(message) for message in MESSAGES if layout(message)),
         *(_writer(message) for message in MESSAGES if layout(message)),
     ]
-    return "\n".join(parts) + "\n#endif\n"
+    return "\n".join(parts) + "\n#ifdef __cplusplus\n}\n#endif\n\n#endif\n"
 
 
 def labels_header(labels: Sequence[str]) -> str:

@@ -26,6 +26,7 @@ from edgekws.link.messages import (
     unpack,
 )
 from edgekws.link.orders import Flight, Order, Outcome, Status, Timing
+from edgekws.link.refusals import objection_of, objection_to, refusal
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,7 @@ class Link:
         self._notices: list[Notice] = []
         self._flight: Flight | None = None
         self._granted = False
-        self._session = self._commands = self._sequence = self._short = 0
+        self._session = self._commands = self._sequence = self._strange = 0
         self._heard_ms = self._beat_due_ms = 0
         self.outcome: Outcome | None = None
         self.board: Hello | None = None
@@ -67,7 +68,7 @@ class Link:
     @property
     def faults(self) -> int:
         """How often bytes came that were no frame."""
-        return self._deframer.faults + self._short
+        return self._deframer.faults + self._strange
 
     def submit(self, order: Order, now_ms: int) -> None:
         """Begin to get an order through; the one before has to have its outcome."""
@@ -190,8 +191,8 @@ class Link:
         self._hello_due_ms, self._hello_pause_ms = now_ms, self._timing.first_hello_ms
 
     def _on_frame(self, frame: Frame, now_ms: int) -> None:
-        if len(frame.payload) < payload_size(frame.header.type):
-            self._short += 1
+        if not _is_understood(frame):
+            self._strange += 1
             return
         match frame.header.type:
             case Type.HELLO:
@@ -217,14 +218,21 @@ class Link:
     def _on_hello(self, header: Header, hello: Hello, now_ms: int) -> None:
         if header.session == 0:
             self._on_boot(hello, now_ms)
-        elif hello.nonce == self._nonce and not self._granted:
-            if self._flight is not None and self._flight.tries and header.session != self._session:
-                self._land("failed", "the board restarted before it answered")
-            if not self.up or self.board is None or self.board.boots != hello.boots:
-                self._notices.append(Notice("up", f"build={hello.build} boots={hello.boots}"))
-            self._session, self._granted, self.board = header.session, True, hello
-            self._heard_ms = self._beat_due_ms = now_ms
-            self.up, self.trouble = True, ""
+        elif hello.nonce != self._nonce or self._granted:
+            return  # late, or for another host
+        elif objection := objection_to(hello, self._labels_hash):
+            self._refused(objection)
+        else:
+            self._grant(header.session, hello, now_ms)
+
+    def _grant(self, session: int, hello: Hello, now_ms: int) -> None:
+        if self._flight is not None and self._flight.tries and session != self._session:
+            self._land("failed", "the board restarted before it answered")
+        if not self.up or self.board is None or self.board.boots != hello.boots:
+            self._notices.append(Notice("up", f"build={hello.build} boots={hello.boots}"))
+        self._session, self._granted, self.board = session, True, hello
+        self._heard_ms = self._beat_due_ms = now_ms
+        self.up, self.trouble = True, ""
 
     def _on_boot(self, hello: Hello, now_ms: int) -> None:
         """Greet a board that has just started; one that we know already sent this long ago."""
@@ -233,24 +241,12 @@ class Link:
 
     def _on_nack(self, header: Header, nack: Nack, now_ms: int) -> None:
         if nack.reason in (Reason.VERSION, Reason.LABELS) and not self._granted:
-            self._refused(self._objection(nack))
+            self._refused(objection_of(nack, self._labels_hash))
         elif nack.reason == Reason.SESSION and self._granted and header.session == self._session:
             self._greet(now_ms)
         elif self._answers(header):
             self._heard_ms = now_ms
-            self._land("failed", _refusal(nack))
-
-    def _objection(self, nack: Nack) -> str:
-        if nack.reason == Reason.LABELS:
-            return (
-                f"the board was built with other labels (hash {nack.detail:08x}, ours "
-                f"{self._labels_hash:08x}): build it again with `edgekws link generate`"
-            )
-        lowest, highest = nack.detail % 256, nack.detail // 256
-        return (
-            f"the board speaks versions {lowest} to {highest} of the protocol, edgekws "
-            f"{LOWEST_VERSION} to {HIGHEST_VERSION}: bring the older one up to date"
-        )
+            self._land("failed", refusal(nack))
 
     def _refused(self, trouble: str) -> None:
         if trouble != self.trouble:
@@ -260,9 +256,8 @@ class Link:
             self._land("failed", trouble)
 
 
-def _refusal(nack: Nack) -> str:
-    try:
-        name = Reason(nack.reason).name.lower()
-    except ValueError:
-        name = f"reason {nack.reason}"
-    return f"refused by the board: {name} ({nack.detail})"
+def _is_understood(frame: Frame) -> bool:
+    """Whether a frame has all that its type needs, in a version we speak or that never changes."""
+    frozen = frame.header.type in (Type.HELLO, Type.NACK)
+    spoken = LOWEST_VERSION <= frame.header.version <= HIGHEST_VERSION
+    return (spoken or frozen) and len(frame.payload) >= payload_size(frame.header.type)

@@ -4,6 +4,10 @@
 
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 #define EKWS_LOWEST_VERSION 1u
 #define EKWS_HIGHEST_VERSION 1u
 #define EKWS_MAX_PAYLOAD 64u
@@ -192,5 +196,9 @@ static inline void ekws_state_write(uint8_t *bytes, const struct ekws_state *in)
     ekws_put_u16(bytes + 12, in->losses);
     bytes[14] = in->safe;
 }
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

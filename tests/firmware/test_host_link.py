@@ -5,7 +5,7 @@ from itertools import count
 
 import pytest
 
-from edgekws.link.frame import Frame, encode
+from edgekws.link.frame import Deframer, Frame, encode
 from edgekws.link.messages import Flag, Header, Hello, Nack, Reason, Type, pack
 from edgekws.link.orders import Order, Timing
 from edgekws.link.session import Link
@@ -25,7 +25,7 @@ class Table:
         self.link = Link(LABELS_HASH, lambda: next(nonces))
         self.now_ms = 0
         self.there = self.back = True
-        self.sent = b""
+        self.sent = self.heard = b""
 
     def run(self, milliseconds: int) -> None:
         for _ in range(milliseconds):
@@ -37,6 +37,7 @@ class Table:
                 self.board.feed(out, self.now_ms)
             self.board.poll(self.now_ms)
             answer = self.board.take_output()
+            self.heard += answer
             if self.back:
                 self.link.feed(answer, self.now_ms)
 
@@ -188,6 +189,33 @@ def test_a_board_of_another_version_is_told(c_library: ctypes.CDLL) -> None:
     table.link.feed(from_board(Type.NACK, nack), 1)
     assert table.link.outcome is not None
     assert "speaks versions 2 to 3 of the protocol, edgekws 1 to 1" in table.link.outcome.detail
+
+
+@pytest.mark.parametrize(
+    ("hello", "words"),
+    [
+        (Hello(1, 1, 700, 7, 1, LABELS_HASH + 1, 0x5EED0001), "other labels"),
+        (Hello(2, 3, 700, 7, 1, LABELS_HASH, 0x5EED0001), "speaks versions 2 to 3"),
+    ],
+)
+def test_a_board_that_does_not_look_itself_is_refused_by_the_host(hello: Hello, words: str) -> None:
+    nonces = count(0x5EED0001)
+    link = Link(LABELS_HASH, lambda: next(nonces))
+    link.poll(0)
+    link.feed(from_board(Type.HELLO, pack(hello), session=9), 1)
+    assert not link.up
+    assert words in link.trouble
+
+
+def test_frames_of_an_unknown_version_do_not_keep_the_link_up(table: Table) -> None:
+    hello = Deframer().feed(table.heard)[-1].header
+    table.back = False
+    for _ in range(TIMING.silence_ms):
+        table.run(1)
+        header = Header(2, Type.HEARTBEAT, Flag.FROM_BOARD, 0, hello.session, 0, 0)
+        table.link.feed(encode(Frame(header, b"")), table.now_ms)
+    table.run(10)
+    assert not table.link.up
 
 
 def test_an_echo_is_no_board(c_library: ctypes.CDLL) -> None:

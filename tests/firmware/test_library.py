@@ -1,0 +1,120 @@
+"""What the C library promises of itself: size, no memory of its own, clean under every checker."""
+
+import platform
+import re
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from tests.c_bridge import WARNINGS
+from tests.firmware_tools import FIRMWARE, PATIENCE_SECONDS, ROOT, run, tool
+from tests.needs import lacking
+
+TEXT_LIMIT: Final = 2048  # bytes on a Cortex-M0+
+LINES_LIMIT: Final = 40
+FUZZ_SECONDS: Final = 4
+FUZZ_RUNS: Final = 8000  # of the Python side: about a second of CPU
+LIBRARY: Final = ("ekws_frame", "ekws_bridge")
+
+
+def make(folder: Path, *words: str) -> str:
+    return run(["make", "-s", "-C", FIRMWARE, f"BUILD={folder}", f"CC={tool('gcc')}", *words])
+
+
+def test_it_is_below_two_kilobytes_and_has_no_memory_of_its_own(tmp_path: Path) -> None:
+    tool("arm-none-eabi-gcc")
+    *_, totals = make(tmp_path, "size").splitlines()
+    text, data, bss = (int(word) for word in totals.split()[:3])
+    assert 1000 < text < TEXT_LIMIT
+    assert (data, bss) == (0, 0)
+
+
+def test_it_calls_nothing_but_what_a_compiler_may_put_in_for_a_loop(tmp_path: Path) -> None:
+    tool("arm-none-eabi-gcc")
+    make(tmp_path, "size")
+    objects = [tmp_path / "m0" / f"{name}.o" for name in LIBRARY]
+    outside = set(re.findall(r" U (\w+)", run(["arm-none-eabi-nm", *objects])))
+    assert {name for name in outside if not name.startswith("ekws_")} <= {"memset", "memcpy"}
+
+
+def call_graph(folder: Path) -> dict[str, set[str]]:
+    """Return who calls whom, by GCC's own account."""
+    calls: dict[str, set[str]] = {}
+    for name in LIBRARY:
+        source = FIRMWARE / "src" / f"{name}.c"
+        includes = [f"-I{FIRMWARE / each}" for each in ("include", "generated")]
+        flags = [*WARNINGS, "-O0", "-fcallgraph-info=su", *includes]
+        run([tool("gcc"), *flags, "-c", "-o", folder / f"{name}.o", source], cwd=folder)
+        text = (folder / f"{name}.ci").read_text()
+        for caller, callee in re.findall(
+            r'edge: \{ sourcename: "([^"]+)" targetname: "([^"]+)"', text
+        ):
+            calls.setdefault(caller.split(":")[-1], set()).add(callee.split(":")[-1])
+    return calls
+
+
+def test_no_function_calls_itself_on_any_way(tmp_path: Path) -> None:
+    calls = call_graph(tmp_path)
+    assert "on_end" in calls["ekws_feed"], "the call graph was not understood"
+
+    def reaches(begin: str, seen: frozenset[str]) -> set[str]:
+        onward = calls.get(begin, set()) - seen
+        return onward.union(*(reaches(each, seen | onward) for each in onward))
+
+    assert [name for name in calls if name in reaches(name, frozenset())] == []
+
+
+def test_functions_are_short() -> None:
+    for source in sorted((FIRMWARE / "src").glob("*.c")):
+        lines = source.read_text().splitlines()
+        begin = 0
+        for number, line in enumerate(lines):
+            if line == "{":
+                begin = number
+            if line == "}":
+                assert number - begin < LINES_LIMIT, f"{source.name}:{begin + 1}"
+
+
+def test_cppcheck_has_nothing_to_say() -> None:
+    tool("cppcheck")
+    assert make(Path("unused"), "check") == ""
+
+
+def test_a_c_compiler_alone_makes_and_reads_the_golden_frames(tmp_path: Path) -> None:
+    assert make(tmp_path, "test") == "13 golden frames made and read\n"
+
+
+def test_the_examples_compile_against_stubs_of_their_sdks(tmp_path: Path) -> None:
+    tool("arm-none-eabi-gcc")
+    make(tmp_path, "examples")
+    assert {path.name for path in tmp_path.iterdir()} == {"pico.o", "arduino.o", "zephyr.o"}
+
+
+def test_no_bytes_trip_the_board_under_the_sanitizers(tmp_path: Path) -> None:
+    tool("clang")
+    text = make(tmp_path, "fuzz", f"FUZZ_SECONDS={FUZZ_SECONDS}")
+    runs = re.search(r"stat::number_of_executed_units: (\d+)", text)
+    assert runs is not None
+    assert int(runs[1]) > 100
+
+
+def test_no_bytes_trip_the_host() -> None:
+    if sys.version_info >= (3, 14) or platform.machine() != "x86_64":
+        pytest.skip("atheris has no wheel for this machine")
+    if find_spec("atheris") is None:
+        lacking("needs atheris: pip install 'edgekws[test]'")
+    script = Path(__file__).parent / "fuzz_link.py"
+    done = subprocess.run(
+        [sys.executable, script, f"-runs={FUZZ_RUNS}"],
+        env={"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_SECONDS,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert f"Done {FUZZ_RUNS} runs" in done.stderr
