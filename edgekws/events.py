@@ -53,6 +53,16 @@ class Dispatch:
     attempts: int = 1
 
 
+@dataclass(frozen=True, slots=True)
+class LinkHealth:
+    """Whether the board is heard, on which device (None: none is open), and how noisy it is."""
+
+    up: bool
+    device: str | None
+    detail: str
+    refused_frames: int
+
+
 Verdict = Literal["act", "wait", "hold"]
 
 

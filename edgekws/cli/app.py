@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Final, NoReturn
 
 from edgekws import __version__
-from edgekws.cli import bundle, checking, cloud, ctl, data, device, explaining, link
+from edgekws.cli import bundle, checking, cloud, ctl, data, device, explaining, link, top
 from edgekws.errors import EXIT_INTERRUPTED, EdgekwsError, UsageError
 
 EXIT_UNFORESEEN: Final = 1
@@ -59,6 +59,7 @@ def build_parser() -> argparse.ArgumentParser:
     device.add_parsers(subparsers)
     ctl.add_parser(subparsers)
     explaining.add_parser(subparsers)
+    top.add_parser(subparsers)
     bundle.add_parser(subparsers)
     cloud.add_parsers(subparsers)
     data.add_parsers(subparsers)

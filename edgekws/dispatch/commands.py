@@ -3,14 +3,12 @@
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from edgekws.dispatch.sink import Announcer, Linked, NumberingSettings, Sink, SinkSettings
 from edgekws.dispatch.stdout import StdoutSettings
 from edgekws.errors import SinkError
-
-if TYPE_CHECKING:
-    from edgekws.link.orders import LinkHealth
+from edgekws.events import LinkHealth
 
 EVERY_LABEL: Final = "*"
 
@@ -34,7 +32,7 @@ class CommandTable:
         """Every sink, each once."""
         return tuple({id(sink): sink for row in self.routes.values() for sink in row}.values())
 
-    def links(self) -> tuple["LinkHealth", ...]:
+    def links(self) -> tuple[LinkHealth, ...]:
         """Return how the lines are that sinks keep open."""
         return tuple(sink.link_health() for sink in self.sinks if isinstance(sink, Linked))
 

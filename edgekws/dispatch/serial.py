@@ -6,10 +6,10 @@ from typing import Final, Self
 import msgspec
 
 from edgekws.errors import SinkError
-from edgekws.events import Detection, Dispatch
+from edgekws.events import Detection, Dispatch, LinkHealth
 from edgekws.link.driver import LinkDriver
 from edgekws.link.messages import label_set_hash
-from edgekws.link.orders import U16_MAX, LinkHealth, Order, Status
+from edgekws.link.orders import U16_MAX, Order, Status
 from edgekws.link.port import DEFAULT_BAUD, check_pyserial, open_port
 from edgekws.specs import Spec
 

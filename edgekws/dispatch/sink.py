@@ -10,13 +10,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final, Protocol, Self, runtime_checkable
 
 from edgekws.errors import SinkError, UsageError
-from edgekws.events import Detection, Dispatch
+from edgekws.events import Detection, Dispatch, LinkHealth
 from edgekws.specs import Spec
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoints
-
-    from edgekws.link.orders import LinkHealth
 
 SINKS: Final[Mapping[str, str]] = {
     "stdout": "edgekws.dispatch.stdout:StdoutSettings",
@@ -59,7 +57,7 @@ class Announcer(Protocol):
 class Linked(Protocol):
     """One more verb, for a sink that keeps a line open to its peer."""
 
-    def link_health(self) -> "LinkHealth":
+    def link_health(self) -> LinkHealth:
         """Return how the line is now; called from other threads."""
         ...
 

@@ -7,7 +7,8 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from edgekws.link.orders import LinkHealth, Order, Outcome
+from edgekws.events import LinkHealth
+from edgekws.link.orders import Order, Outcome
 from edgekws.link.port import Port
 from edgekws.link.session import Link, Notice
 

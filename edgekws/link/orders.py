@@ -44,16 +44,6 @@ class Outcome:
     tries: int
 
 
-@dataclass(frozen=True, slots=True)
-class LinkHealth:
-    """Whether the board is heard, on which device (None: none is open), and how noisy it is."""
-
-    up: bool
-    device: str | None
-    detail: str
-    refused_frames: int
-
-
 class Flight:
     """An order under way; `command` is its id on the wire."""
 

@@ -2,15 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 
-from edgekws.events import Block, Detection
+from edgekws.events import Block, Detection, LinkHealth
 from edgekws.runtime.detector import Counters
-
-if TYPE_CHECKING:
-    from edgekws.link.orders import LinkHealth
 
 State = Literal["starting", "listening", "degraded", "muted", "deaf"]
 
@@ -54,7 +51,7 @@ class Health:
     reloads: int
     unwritten: int
     dispatches: DispatchCounts
-    links: "tuple[LinkHealth, ...]" = ()
+    links: tuple[LinkHealth, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +83,7 @@ def judge(signs: Signs) -> tuple[State, str]:
     return ("degraded", signs.complaint) if signs.complaint else ("listening", "")
 
 
-def link_complaint(links: "Sequence[LinkHealth]") -> str:
+def link_complaint(links: Sequence[LinkHealth]) -> str:
     """Return what is wrong with the first line that is down, "" where all are up."""
     return next((f"the link to the board is down: {x.detail}" for x in links if not x.up), "")
 

@@ -7,19 +7,20 @@ import threading
 from pathlib import Path
 from typing import Final
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from edgekws.errors import ConfigError
-from edgekws.runtime.control import LINE_BYTES, Control, ControlTalk
+from edgekws.runtime.control import LINE_BYTES, Control, ControlTalk, Status
 from edgekws.runtime.counts import Tellers
 from edgekws.runtime.deaths import Deaths
 from edgekws.runtime.doors import unix_listener
 from edgekws.runtime.hush import Hush
 from edgekws.runtime.reception import GUESTS, Reception
 from edgekws.runtime.sight import Sight
-from tests.control_socket import Client, Idle, quiet_detector, served, short_folder
+from tests.control_socket import HEALTH, Client, Idle, quiet_detector, served, short_folder
 
 LINE: Final = b"x" * 4_000 + b"\n"
 SIGHT: Final = Sight(quiet_detector(), fraction=0.6)
@@ -29,6 +30,7 @@ ENOUGH: Final = 1_000  # such lines are several times what a socket and a guest 
 def test_status_is_the_health_of_the_daemon() -> None:
     with served() as one, one.client() as client:
         answer = client.ask(do="status")
+    assert msgspec.convert(answer, Status).health == HEALTH
     assert answer["ok"] is True
     assert answer["health"]["state"] == "listening"
     assert answer["health"]["dropped_frames"] == 7
