@@ -12,7 +12,7 @@ from typing import Final
 from edgekws.errors import ExportError
 from edgekws.export.mcu_graph import Graph, Node
 
-TIME: Final = 2  # the axis of (1, 1, frames, channels)
+TIME, CHANNELS = 2, 3  # axes of (1, 1, frames, channels)
 ALIGNMENT: Final = 4
 
 
@@ -65,6 +65,7 @@ class _Homes:
         self.computed = [*graph.inputs]
         for node in graph.nodes:
             if node.kind == "SLICE":  # a state on its way out, which is in its place already
+                _require_state(graph, node)
                 continue
             self.computed.append(node.output)
             if node.kind == "RESHAPE":
@@ -81,6 +82,7 @@ class _Homes:
         return index, offset
 
     def _settle_parts(self, node: Node) -> None:
+        _require_axis(node)
         offset = 0
         for part in node.inputs:
             tensor = self._graph.tensors[part]
@@ -106,6 +108,22 @@ def _require_one_scale(graph: Graph, part: int, whole: int) -> None:
         )
 
 
+def _require_axis(node: Node) -> None:
+    if node.options.axis not in {TIME, CHANNELS}:
+        raise ExportError(
+            f"tensor {node.output} of the model is joined along axis {node.options.axis}, the "
+            "microcontroller's engine joins frames and channels: adapt a net of kind tcn"
+        )
+
+
+def _require_state(graph: Graph, node: Node) -> None:
+    if node.output not in graph.outputs[1:]:
+        raise ExportError(
+            f"tensor {node.output} of the model is a slice and no state, which the "
+            "microcontroller's engine has no copy for: adapt a net of kind tcn"
+        )
+
+
 def _joins_rows(node: Node) -> bool:
     return node.kind == "CONCATENATION" and node.options.axis == TIME
 
@@ -120,7 +138,7 @@ def _lay_out(graph: Graph, homes: _Homes, lasting: set[int]) -> tuple[dict[int, 
     for root, life in _lives(graph, homes):
         if root in lasting:
             continue
-        begin, length = size, _bytes(graph, root)
+        length = _bytes(graph, root)
         busy = [(low, high) for low, high, other in taken if _overlap(life, other)]
         begin = _first_gap(busy, size, length)
         taken.append((begin, begin + length, life))

@@ -10,8 +10,10 @@ import pytest
 import torch
 
 from edgekws.engines.registry import open_engine
+from edgekws.errors import ExportError
 from edgekws.export.calibration import calibration_steps
 from edgekws.export.formats import Converted, Job, convert
+from edgekws.export.mcu_net import read_net
 from edgekws.export.parity import compare, reference, require_parity
 from edgekws.export.scores import clip_steps, score_steps
 from edgekws.export.tflite_int8 import TfliteQuantizer
@@ -61,6 +63,13 @@ def test_every_precision_passes(kind: str, precision: Precision, tmp_path: Path)
     limits = OF_BC_RESNET if kind == "bc-resnet" else LARGEST_DIFFERENCE
     assert figures.largest_difference < limits[precision]
     assert figures.agreement >= 0.98
+
+
+@others
+def test_a_microcontroller_refuses_it_with_the_reason(kind: str) -> None:
+    data = converted(FAMILY[kind])["int8"].files[".tflite"]
+    with pytest.raises(ExportError, match="adapt a net of kind tcn"):
+        read_net(data)
 
 
 @others
