@@ -12,7 +12,9 @@ from edgekws.audio.decode import read_audio
 from edgekws.events import Pcm
 from edgekws.specs import SILENCE, UNKNOWN
 from edgekws.train import augment
+from edgekws.train.copies import all_copies
 from edgekws.train.dataset import Clip, list_audio
+from edgekws.train.findings import examine
 
 RATE: Final = 16_000
 TESTS_OF_OTHERS: Final = 1000
@@ -74,11 +76,14 @@ class Task:
 
 
 def load_task(folders: Folders, words: Sequence[str], *, most_drawn: int, others: int) -> Task:
-    """Read every recording; `most_drawn` per word are set aside to draw from, twice over."""
+    """Read every recording; `most_drawn` per word are set aside to draw from, twice over.
+
+    Of recordings that are the same one is kept: none is learned from and tested with.
+    """
     names = tuple(words or sorted(p.name for p in folders.words.iterdir() if p.is_dir()))
     pool, test = {}, {}
     for number, word in enumerate(names):
-        own = _read_all(list_audio(folders.words / word))
+        own = _read_once(list_audio(folders.words / word))
         if folders.test is not None:
             pool[word], test[word] = own, _read_all(list_audio(folders.test / word))
         else:
@@ -114,6 +119,13 @@ def _some(paths: list[Path], count: int, rng: np.random.Generator) -> list[Path]
 
 def _read_all(paths: Sequence[Path]) -> list[Pcm]:
     return [_read(path) for path in paths]
+
+
+def _read_once(paths: Sequence[Path]) -> list[Pcm]:
+    """Return the recordings without copies of an earlier one, however they were cut or coded."""
+    examined = [examine(Clip(_read(path), "", "", "training", path)) for path in paths]
+    copies = {id(copy) for _, copy in all_copies(examined)}
+    return [one.clip.pcm for one in examined if id(one) not in copies]
 
 
 def _read(path: Path) -> Pcm:

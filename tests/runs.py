@@ -81,10 +81,11 @@ SMALL_EMBEDDING = EmbeddingConfig(
     stem_channels=8,
     stages=(
         PairsConfig(channels=8, pairs=1, stride=2),
-        PairsConfig(channels=16, pairs=1, stride=2),
+        PairsConfig(channels=16, pairs=1, stride=1),
     ),
     embedding=24,
-    pool_rows=2,
+    hidden=16,
+    pool_rows=4,
     dropout=0.0,
 )
 FAMILY: dict[str, NetConfig] = {
@@ -123,8 +124,9 @@ def shaken_net(config: NetConfig, *, n_labels: int) -> StreamingNet:
             assert module.running_var is not None
             module.running_mean.normal_(std=0.5)
             module.running_var.uniform_(0.5, 2.0)
-            module.weight.data.uniform_(0.5, 1.5)
-            module.bias.data.normal_(std=0.5)
+            if module.affine:
+                module.weight.data.uniform_(0.5, 1.5)
+                module.bias.data.normal_(std=0.5)
     return net.eval()
 
 

@@ -5,7 +5,7 @@ In 8 bits convolutions read and give 8 bits; what lies between them stays in flo
 
 from torch import Tensor, nn
 
-from edgekws.export.onnx_causal import TIME, by_channel, head, sliding_pool
+from edgekws.export.onnx_causal import TIME, by_channel, causal, head, sliding_pool
 from edgekws.export.onnx_graph import BANDED, POOL, Folded, GraphWriter, floats, fold
 from edgekws.train.nets import EmbeddingNet
 from edgekws.train.nets.broadcast import CausalImageConv
@@ -21,6 +21,7 @@ def embedding_logits(graph: GraphWriter, net: EmbeddingNet, features: str) -> st
         x = _stage(graph, stage, x, name=f"stage_{index}")
     embed = net.body.embed
     x = _over_time(graph, embed, x, folded=fold(embed.conv, net.norm), name="embed")
+    x = causal(graph, net.words, x, name="words")
     return head(graph, net.head, sliding_pool(graph, net.pool, x))
 
 

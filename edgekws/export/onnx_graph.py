@@ -152,9 +152,10 @@ def fold(conv: nn.Conv1d | nn.Conv2d, norm: nn.BatchNorm1d | nn.BatchNorm2d) -> 
     """Return what convolution and batch norm (in eval mode) do together."""
     assert norm.running_mean is not None
     assert norm.running_var is not None
-    scale = norm.weight.double() / torch.sqrt(norm.running_var.double() + norm.eps)
+    gain, shift = (norm.weight, norm.bias) if norm.affine else (torch.ones(()), torch.zeros(()))
+    scale = gain.double() / torch.sqrt(norm.running_var.double() + norm.eps)
     weight = (conv.weight.double().flatten(1) * scale[:, None]).reshape(conv.weight.shape)
-    bias = norm.bias.double() - norm.running_mean.double() * scale
+    bias = shift.double() - norm.running_mean.double() * scale
     if weight.ndim == 3:
         weight = weight[:, :, None, :]  # (out, in / groups, 1, kernel)
     return Folded(floats(weight), floats(bias))

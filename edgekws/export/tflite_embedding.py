@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from edgekws.export.tflite_causal import (
+    Causal,
     ChannelsLast,
     Past,
     Pool,
@@ -20,7 +21,7 @@ from edgekws.train.nets.embedding import LEAK, LOWEST, Pair, Stage
 class TfliteEmbedding(nn.Module):
     """Take (1, step_frames, n_features) and states; return posteriors (1, rows, labels) and states.
 
-    A state lies as what it comes before: (1, bands, frames, channels), with one band for the pool.
+    A state lies as what it comes before: (1, bands, frames, channels), with one band for lines.
     """
 
     term: Tensor
@@ -32,12 +33,14 @@ class TfliteEmbedding(nn.Module):
         self.register_buffer("term", stem.term.detach().clone())
         self.stages = nn.ModuleList(_Stage(stage) for stage in net.body.stack())
         self.embed = _OverTime(embed, folded(embed.conv, net.norm, relu=False))
+        self.words = Causal(net.words)
         self.pool = Pool(net.pool)
         self.head = last_layer(net.head)
-        pooled = net.pool.state_shape()
+        images = (layer.state_shape() for layer in net.body.looking_back())
+        lines = (net.words.state_shape(), net.pool.state_shape())
         self.state_shapes = (
-            *((1, s[2], s[3], s[1]) for s in (x.state_shape() for x in net.body.looking_back())),
-            (1, 1, pooled[2], pooled[1]),
+            *((1, bands, frames, channels) for _, channels, bands, frames in images),
+            *((1, 1, frames, channels) for _, channels, frames in lines),
         )
 
     def forward(self, features: Tensor, *states: Tensor) -> tuple[Tensor, ...]:
@@ -47,7 +50,8 @@ class TfliteEmbedding(nn.Module):
         x = _capped(self.stem(image, past) + self.term)
         for stage in self.stages:
             x = stage(x, past)
-        logits = self.head(self.pool(self.embed(x, past), past))
+        words = self.words(self.embed(x, past), past)
+        logits = self.head(self.pool(words, past))
         return (torch.softmax(logits[:, 0], dim=-1), *past.after)
 
 

@@ -48,7 +48,7 @@ def parameter_groups(
     above = range(len(layers) - 1, -1, -1)
     rates = [phase.backbone_rate * phase.layer_decay**count for count in above]
     groups = []
-    upper = [(module, phase.head_rate) for module in (net.head, *beside)]
+    upper = [(module, phase.head_rate) for module in (*net.upper(), *beside)]
     for module, rate in (*upper, *zip(layers, rates, strict=True)):
         for matrices in (True, False):
             chosen = [p for p in module.parameters() if (p.ndim > 1) == matrices and rate > 0]
@@ -64,7 +64,8 @@ def training_mode(net: StreamingNet, phase: PhaseRecipe, *, done: float = 1.0) -
     A frozen layer gets no gradients and keeps its batch statistics.
     """
     net.train()
-    net.head.requires_grad_(phase.head_rate > 0)
+    for module in net.upper():
+        module.requires_grad_(phase.head_rate > 0)
     for module in net.backbone():
         module.requires_grad_(False).eval()
     layers = backbone_layers(net)

@@ -145,7 +145,8 @@ def _windowed(base: Base, seconds: float) -> NetConfig:
         case TcnConfig():
             return replace(config, pool_rows=max(2, rows))
         case EmbeddingConfig():
-            return replace(config, pool_rows=max(2, rows + 1 - config.receptive_rows))
+            around = config.window_frames // config.frames_per_score - config.pool_rows
+            return replace(config, pool_rows=max(2, rows - around))
     raise ConfigError(
         f"window_seconds: base {base.run.name!r} is neither tcn nor speech-embedding and pools "
         "over no time; leave it out"

@@ -90,6 +90,7 @@ def other_embedding() -> EmbeddingConfig:
             PairsConfig(channels=8, pairs=1, stride=1),
         ),
         embedding=9,
+        hidden=6,
         pool_rows=3,
         dropout=0.3,
     )

@@ -17,7 +17,7 @@ from edgekws.export.formats import Converted, Job, convert
 from edgekws.export.parity import Figures, Reference, compare, reference, require_parity
 from edgekws.export.scores import clip_steps, score_steps
 from edgekws.specs import ModelKey, ModelSpec, Precision
-from edgekws.train.nets import NetConfig, StreamingNet
+from edgekws.train.nets import EmbeddingConfig, NetConfig, StreamingNet
 from edgekws.train.run import model_spec
 from tests.parity.tolerances import FP32_POSTERIORS
 from tests.runs import family, shaken_net, trained
@@ -34,6 +34,8 @@ INT8_LONG_STREAM: Final = 0.01
 
 PRECISIONS: Final[tuple[Precision, ...]] = ("fp16", "fp32", "int8")
 EXACT: Final = {"fp32": FP32_POSTERIORS, "fp16": FP16_POSTERIORS}
+OF_EMBEDDING: Final = {**EXACT, "fp16": 8e-3}
+"""Seven convolutions in turn without a norm between them: 3.5e-3 measured."""
 
 
 @pytest.fixture(scope="module")
@@ -133,7 +135,8 @@ def test_held_out_clips_pass(folder: Path, config: NetConfig, precision: Precisi
         assert figures.largest_difference > EXACT["fp16"]  # it is another model
     else:
         assert (figures.agreement, figures.accuracy_loss) == (1, 0)
-        assert figures.largest_difference < EXACT[precision]
+        limits = OF_EMBEDDING if isinstance(config, EmbeddingConfig) else EXACT
+        assert figures.largest_difference < limits[precision]
 
 
 @family

@@ -44,7 +44,8 @@ def small_graph(config: NetConfig) -> onnx.ModelProto:
 def test_names_and_shapes_are_those_of_the_contract(config: NetConfig) -> None:
     spec = graph_spec(small_graph(config))
     assert (spec.features.name, spec.features.shape) == ("features", (1, 8, 40))
-    assert (spec.scores.name, spec.scores.shape) == ("scores", (1, 2, 4))
+    rows = 8 // config.frames_per_score
+    assert (spec.scores.name, spec.scores.shape) == ("scores", (1, rows, 4))
     names = [(state.input.name, state.output.name) for state in spec.states]
     assert names == [(f"state_{n}", f"state_{n}_out") for n in range(len(names))]
     wanted = shaken_net(config, n_labels=4).state_shapes()

@@ -1,9 +1,10 @@
-"""The net of Google's speech_embedding, streamed, with a pool and a head for labels on top.
+"""The net of Google's speech_embedding, streamed, with layers for labels on top.
 
 Lin et al. 2020, "Training keyword spotters with limited and synthesized speech data": images of
 log-mel bands go through pairs of small convolutions, one over bands and one over time, and pools
 that halve the bands until one embedding is left. Time is padded nowhere, so a clip without states
-gives exactly what a stream gives once it has run for the receptive field.
+gives exactly what a stream gives once it has run for the receptive field. On top a convolution over
+three embeddings comes before the pool: the pool forgets order, and a word is one.
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,7 +16,7 @@ from torch import Tensor, nn
 
 from edgekws.specs import Spec
 from edgekws.train.nets.broadcast import CausalImageConv
-from edgekws.train.nets.causal import SlidingPool
+from edgekws.train.nets.causal import CausalConv, SlidingPool
 from edgekws.train.nets.net import Cost, Dropout, LabelNet, Size, States
 
 LEAK: Final = 0.2
@@ -38,6 +39,7 @@ class EmbeddingConfig(Spec, frozen=True, tag_field="kind", tag="speech-embedding
     stem_channels: Size
     stages: Annotated[tuple[PairsConfig, ...], Meta(min_length=1)]
     embedding: Size
+    hidden: Size
     pool_rows: Annotated[int, Meta(ge=2)]
     dropout: Dropout
 
@@ -75,7 +77,12 @@ class EmbeddingConfig(Spec, frozen=True, tag_field="kind", tag="speech-embedding
     @property
     def window_frames(self) -> int:
         """Feature frames that one row of scores is about, in whole rows."""
-        return (self.receptive_rows + self.pool_rows - 1) * self.frames_per_score
+        return (self.receptive_rows + self.pooled_rows - 1) * self.frames_per_score
+
+    @property
+    def pooled_rows(self) -> int:
+        """Embeddings that go into one row of scores."""
+        return self.pool_rows + KERNEL - 1
 
 
 SPEECH_EMBEDDING: Final = EmbeddingConfig(
@@ -89,10 +96,11 @@ SPEECH_EMBEDDING: Final = EmbeddingConfig(
         PairsConfig(channels=96, pairs=2, stride=2),
     ),
     embedding=96,
-    pool_rows=16,
+    hidden=32,
+    pool_rows=14,
     dropout=0.0,
 )
-"""The published sizes; the pool spans as much as makes a window of two seconds."""
+"""The published sizes up to the embedding; the pool spans as much as makes two seconds."""
 
 
 def capped(x: Tensor) -> Tensor:
@@ -202,7 +210,7 @@ class Backbone(nn.Module):
 
 
 class EmbeddingNet(LabelNet):
-    """The backbone, its embeddings with mean 0 and deviation 1, and their pool.
+    """The backbone, its embeddings with mean 0 and deviation 1, and what learns words of them.
 
     The norm learns with the head even where the backbone is frozen, and has no weights to learn.
     """
@@ -211,36 +219,44 @@ class EmbeddingNet(LabelNet):
         super().__init__()
         self.config = config
         self.body = Backbone(config)
-        self.norm = nn.BatchNorm2d(config.embedding).requires_grad_(requires_grad=False)
-        self.pool = SlidingPool(config.embedding, config.pool_rows)
+        self.norm = nn.BatchNorm2d(config.embedding, affine=False)
+        self.words = CausalConv(config.embedding, config.hidden, kernel=KERNEL)
+        self.pool = SlidingPool(config.hidden, config.pool_rows)
         self.dropout = nn.Dropout(config.dropout)
-        self.head = nn.Linear(2 * config.embedding, n_labels)
+        self.head = nn.Linear(2 * config.hidden, n_labels)
 
     def state_shapes(self) -> Sequence[tuple[int, ...]]:
         """Return the state shapes of one stream, in the order of `forward`."""
         back = [layer.state_shape() for layer in self.body.looking_back()]
-        return [*back, self.pool.state_shape()]
+        return [*back, self.words.state_shape(), self.pool.state_shape()]
 
     def embeddings(self, x: Tensor, states: States) -> tuple[Tensor, States]:
-        """Return pooled embeddings (batch, rows, 2 * embedding) of (batch, frames, n_features)."""
-        y, after = self.body(x, states[:-1])
-        pooled, pool_state = self.pool(self.norm(y)[:, :, 0], states[-1])
-        return pooled.transpose(1, 2), (*after, pool_state)
+        """Return pooled rows (batch, rows, 2 * hidden) of (batch, frames, n_features)."""
+        *before, words_state, pool_state = states
+        y, after = self.body(x, tuple(before))
+        y, words_state = self.words(self.norm(y)[:, :, 0], words_state)
+        pooled, pool_state = self.pool(y, pool_state)
+        return pooled.transpose(1, 2), (*after, words_state, pool_state)
 
     def last_embeddings(self, x: Tensor, count: int) -> Tensor:
-        """Return the last `count` embeddings of whole clips; no others are computed.
+        """Return the last `count` pooled rows of whole clips; no others are computed.
 
         Where clips are long enough for rows without a past, nothing of the start is in them.
         """
-        rows = self.config.pool_rows + count - 1
+        rows = self.config.pooled_rows + count - 1
         frames = self.config.receptive_frames + (rows - 1) * self.config.frames_per_score
         if x.shape[1] < frames:
             return super().last_embeddings(x, count)
-        states = (*self.body.no_past(len(x)), x.new_zeros(len(x), self.config.embedding, 0))
-        return self.embeddings(x[:, -frames:], states)[0]
+        widths = (self.config.embedding, self.config.hidden)
+        no_past = (x.new_zeros(len(x), width, 0) for width in widths)
+        return self.embeddings(x[:, -frames:], (*self.body.no_past(len(x)), *no_past))[0]
+
+    def upper(self) -> list[nn.Module]:
+        """Return the parts that learn with the head, and it."""
+        return [self.words, self.head]
 
     def backbone(self) -> list[nn.Module]:
-        """Return the parts that are kept when the labels change: all but norm and head."""
+        """Return the parts that are kept when the labels change: all of the published net."""
         return [self.body.stem, self.body.stages, self.body.embed]
 
     def cost(self) -> Cost:
@@ -250,7 +266,8 @@ class EmbeddingNet(LabelNet):
         for config, stage in zip(self.config.stages, self.body.stack(), strict=True):
             macs += frames * sum(pair.macs_per_frame() for pair in stage.stack())
             frames //= config.stride
-        macs += self.body.embed.macs_per_frame() + self.head.weight.numel()
+        macs += self.body.embed.macs_per_frame() + self.words.macs_per_output()
+        macs += self.head.weight.numel()
         return Cost(sum(p.numel() for p in self.parameters()), macs)
 
 

@@ -11,6 +11,7 @@ and has `n_features`, `frames_per_score` and `window_frames`. It offers
     state_shapes()               of one stream, in the order of forward
     zero_states(batch)           the start of so many streams
     backbone()                   the modules that are kept when the labels change
+    upper()                      those that learn at the rate of the head, and it
     cost()                       parameters, and multiply-accumulates per row
 
 Clip mode is one call over all frames from zero states; streaming mode is many calls of any multiple

@@ -36,6 +36,10 @@ class LabelNet(nn.Module, ABC):
     def embeddings(self, x: Tensor, states: States) -> tuple[Tensor, States]:
         """Return embeddings (batch, rows, width) of (batch, frames, n_features), and states."""
 
+    def upper(self) -> list[nn.Module]:
+        """Return the parts that learn at the rate of the head: it alone, if a member says none."""
+        return [self.head]
+
     def zero_states(self, batch: int = 1) -> States:
         """Return the states of `batch` streams at their start."""
         like = self.head.weight
