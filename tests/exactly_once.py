@@ -11,6 +11,7 @@ from edgekws.link.session import Link
 from tests.faulty_wire import Spoiler, Wire
 
 TIME_TO_LIVE_MS: Final = 2000
+WIRE_BYTES_PER_MS: Final = 11.52  # 115,200 baud, ten bits to the byte
 LATE_MS: Final = 250  # what an outcome may come after the time to live, on a loaded machine
 
 
@@ -53,7 +54,14 @@ class Books:
 
 
 def keep_books(
-    ground: Ground, labels_hash: int, *, labels: Sequence[int], count: int, rate: float, every: int
+    ground: Ground,
+    labels_hash: int,
+    *,
+    labels: Sequence[int],
+    count: int,
+    rate: float,
+    every: int,
+    bytes_per_ms: float | None = None,
 ) -> Books:
     """Send `count` commands whose arguments are their numbers, over a wire of this fault rate.
 
@@ -61,8 +69,8 @@ def keep_books(
     """
     random = Random(round(rate * 100) + count)
     link = Link(labels_hash, lambda: random.getrandbits(32))
-    there = Wire(Spoiler(rate, seed=random.getrandbits(32)))
-    back = Wire(Spoiler(rate, seed=random.getrandbits(32)))
+    there = Wire(Spoiler(rate, seed=random.getrandbits(32)), bytes_per_ms=bytes_per_ms)
+    back = Wire(Spoiler(rate, seed=random.getrandbits(32)), bytes_per_ms=bytes_per_ms)
     outcomes, waited, restarts = [], [], 0
     for number in range(count):
         begin = ground.now_ms()

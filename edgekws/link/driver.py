@@ -47,8 +47,9 @@ class LinkDriver:
                 self._port.wake()
             patience = order.time_to_live_ms / 1000 + _GRACE_SECONDS
             self._changed.wait_for(self._is_settled, patience)
-            outcome = self._link.outcome
-        return outcome or self._abandoned()
+            self._link.cancel(self._why_unsettled(), _now_ms())
+            assert self._link.outcome is not None
+            return self._link.outcome
 
     def close(self) -> None:
         """End the thread and let go of the device; a waiting `send` returns."""
@@ -57,16 +58,13 @@ class LinkDriver:
             if self._port is not None:
                 self._port.wake()
             self._changed.notify_all()
-        self._thread.join(2 * _GRACE_SECONDS)
+        self._thread.join(_GRACE_SECONDS)
 
     def _is_settled(self) -> bool:
         return self._link.outcome is not None or self._stop.is_set() or not self._thread.is_alive()
 
-    def _abandoned(self) -> Outcome:
-        why = (
-            "edgekws is closing" if self._stop.is_set() else "the link's thread does not come back"
-        )
-        return Outcome("failed", why, 0)
+    def _why_unsettled(self) -> str:
+        return "edgekws is closing" if self._stop.is_set() else "the device does not come back"
 
     def _run(self) -> None:
         try:

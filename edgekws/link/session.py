@@ -31,9 +31,9 @@ from edgekws.link.refusals import objection_of, objection_to, refusal
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """Something for a log: the link came up or went down, or the board refused to talk."""
+    """Something for a log: the link is up, is down, was refused, or the board did not hear us."""
 
-    kind: Literal["up", "down", "refused"]
+    kind: Literal["up", "down", "refused", "safe"]
     detail: str
 
 
@@ -78,6 +78,11 @@ class Link:
         self._flight = Flight(order, self._commands, now_ms)
         if self.trouble:
             self._land("failed", self.trouble)
+
+    def cancel(self, detail: str, now_ms: int) -> None:
+        """Fail the order under way, if there is one."""
+        if self._flight is not None:
+            self._give_up("failed", detail, now_ms)
 
     def lose(self, detail: str, now_ms: int) -> None:
         """Take note that the wire is gone; what comes over the next one begins anew."""
@@ -205,9 +210,15 @@ class Link:
 
     def _on_session_frame(self, frame: Frame) -> None:
         if frame.header.type == Type.STATE:
-            self.state = unpack(State, frame.payload)
+            self._on_state(unpack(State, frame.payload))
         elif frame.header.type == Type.ACK and self._answers(frame.header):
             self._land("done", "carried out by the board")
+
+    def _on_state(self, state: State) -> None:
+        if state.safe:
+            detail = f"the board did not hear us and drove its safe state, loss {state.losses}"
+            self._notices.append(Notice("safe", detail))
+        self.state = state
 
     def _answers(self, header: Header) -> bool:
         """Whether a frame is about the order under way."""

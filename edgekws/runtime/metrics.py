@@ -60,6 +60,12 @@ def _families(figures: Figures) -> Iterable[Family]:
             for (sink, status), count in events.dispatches.items()
         },
     )
+    yield Family(
+        "edgekws_link_up",
+        "gauge",
+        "Whether the board is heard.",
+        {(("device", link.device or ""),): float(link.up) for link in health.links},
+    )
     yield from _life(figures)
 
 

@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 
 from edgekws.link.messages import label_set_hash
+from edgekws.link.orders import Order
+from edgekws.link.session import Link
 from edgekws.runtime.wiring import find_bundle, find_shipped
 from tests.emulated_board import EmulatedBoard, build_firmware
-from tests.exactly_once import keep_books, report
+from tests.exactly_once import TIME_TO_LIVE_MS, WIRE_BYTES_PER_MS, keep_books, report
 
 RATES = (0.0, 0.2, 0.5)
 WORDS = ("on", "off", "go", "stop", "up", "down", "yes", "no")
@@ -78,6 +80,44 @@ def test_each_command_is_carried_out_once_or_reported_failed(
     link_firmware: Path, tmp_path: Path, labels: tuple[str, ...], rate: float
 ) -> None:
     prove(link_firmware, tmp_path, labels, rate=rate, count=60, every=15)
+
+
+@pytest.mark.proof
+def test_the_safe_state_comes_within_a_second_of_link_loss(
+    link_firmware: Path, tmp_path: Path, labels: tuple[str, ...]
+) -> None:
+    """In real time, as the issue states it: only `make firmware-proof` runs this."""
+    with EmulatedBoard(link_firmware, tmp_path) as board:
+        ground = RealGround(board)
+        link = Link(label_set_hash(labels), lambda: 1)
+        link.submit(Order(labels.index("on"), 0.5, TIME_TO_LIVE_MS), ground.now_ms())
+        while link.outcome is None:
+            link.poll(ground.now_ms())
+            link.feed(ground.exchange(link.take_output()), ground.now_ms())
+        seconds = board.wait_for("down")
+    assert seconds <= 1.0
+    print(f"safe state {seconds:.2f} s after the last frame")
+
+
+@pytest.mark.proof
+def test_twenty_commands_a_second_pass_at_115200_baud(
+    link_firmware: Path, tmp_path: Path, labels: tuple[str, ...]
+) -> None:
+    with EmulatedBoard(link_firmware, tmp_path) as board:
+        begin = time.monotonic()
+        books = keep_books(
+            RealGround(board),
+            label_set_hash(labels),
+            labels=[labels.index(word) for word in WORDS],
+            count=400,
+            rate=0.0,
+            every=1000,
+            bytes_per_ms=WIRE_BYTES_PER_MS,
+        )
+        per_second = 400 / (time.monotonic() - begin)
+    assert books.statuses() == {"done": 400}
+    assert per_second >= 20
+    print(f"{per_second:.0f} commands per second at 115,200 baud")
 
 
 @pytest.mark.proof

@@ -7,10 +7,8 @@ import pytest
 from edgekws.link.orders import Order
 from edgekws.link.session import Link
 from tests.c_bridge import LABELS_HASH, SAFE, TIMEOUT_MS, CBoard
-from tests.exactly_once import keep_books
+from tests.exactly_once import WIRE_BYTES_PER_MS, keep_books
 from tests.faulty_wire import Spoiler, Wire
-
-WIRE_BYTES_PER_MS = 11.52  # 115,200 baud, ten bits to the byte
 
 
 class VirtualGround:

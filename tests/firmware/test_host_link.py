@@ -125,6 +125,29 @@ def test_silence_is_a_link_down_and_an_answer_brings_the_session_back(table: Tab
     assert table.notices() == ["up", "down", "up"]
 
 
+def test_a_safe_state_that_the_host_did_not_notice_is_told(table: Table) -> None:
+    """The board heard nothing for 700 ms, the host heard the board's last word of it."""
+    table.there = False
+    table.run(TIMING.silence_ms - 100)
+    assert table.link.up
+    assert table.notices() == ["up", "safe"]
+    assert table.link.state is not None
+    assert table.link.state.safe == 1
+
+
+def test_an_order_that_is_cancelled_fails_and_the_next_one_passes(table: Table) -> None:
+    table.there = False
+    table.submit()
+    table.run(3)
+    table.link.cancel("enough", table.now_ms)
+    assert table.link.outcome is not None
+    assert (table.link.outcome.status, table.link.outcome.detail) == ("failed", "enough")
+    table.there = True
+    table.submit()
+    table.run(500)
+    assert table.status == "done"
+
+
 def test_an_order_without_a_link_waits_for_it(c_library: ctypes.CDLL) -> None:
     table = Table(c_library)
     table.there = False

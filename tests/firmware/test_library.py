@@ -15,6 +15,7 @@ from tests.firmware_tools import FIRMWARE, PATIENCE_SECONDS, ROOT, run, tool
 from tests.needs import lacking
 
 TEXT_LIMIT: Final = 2048  # bytes on a Cortex-M0+
+SAID_TOLERANCE: Final = 100  # bytes: another GCC may need some more or fewer
 LINES_LIMIT: Final = 40
 FUZZ_SECONDS: Final = 4
 FUZZ_RUNS: Final = 8000  # of the Python side: about a second of CPU
@@ -39,6 +40,25 @@ def test_it_calls_nothing_but_what_a_compiler_may_put_in_for_a_loop(tmp_path: Pa
     objects = [tmp_path / "m0" / f"{name}.o" for name in LIBRARY]
     outside = set(re.findall(r" U (\w+)", run(["arm-none-eabi-nm", *objects])))
     assert {name for name in outside if not name.startswith("ekws_")} <= {"memset", "memcpy"}
+
+
+def test_a_link_takes_the_memory_that_the_readme_says(tmp_path: Path) -> None:
+    source = tmp_path / "size.c"
+    source.write_text('#include "ekws_bridge.h"\nchar link_size[sizeof(struct ekws_link)];\n')
+    includes = [f"-I{FIRMWARE / each}" for each in ("include", "generated")]
+    compiler = [tool("arm-none-eabi-gcc"), "-mcpu=cortex-m0plus", "-mthumb", *includes]
+    run([*compiler, "-c", "-o", tmp_path / "size.o", source])
+    size = int(run(["arm-none-eabi-nm", "-S", tmp_path / "size.o"]).split()[1], 16)
+    assert f"`struct ekws_link` of {size} bytes" in (FIRMWARE / "README.md").read_text()
+
+
+def test_the_readme_says_how_long_the_text_is(tmp_path: Path) -> None:
+    """To a few bytes: compilers differ."""
+    tool("arm-none-eabi-gcc")
+    text = int(make(tmp_path, "size").splitlines()[-1].split()[0])
+    said = re.search(r"counts ([\d,]+) bytes of text", (FIRMWARE / "README.md").read_text())
+    assert said is not None
+    assert abs(int(said[1].replace(",", "")) - text) <= SAID_TOLERANCE
 
 
 def call_graph(folder: Path) -> dict[str, set[str]]:

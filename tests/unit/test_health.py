@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from edgekws.events import Block, Detection
+from edgekws.link.orders import LinkHealth
 from edgekws.runtime.detector import Counters
 from edgekws.runtime.health import (
     FLOOR_DBFS,
@@ -18,6 +19,7 @@ from edgekws.runtime.health import (
     Signs,
     judge,
     level_dbfs,
+    link_complaint,
     words,
 )
 from edgekws.runtime.lookout import Lookout
@@ -51,6 +53,13 @@ HEALTH: Final = Health(
     unwritten=0,
     dispatches=DispatchCounts(),
 )
+
+
+def test_the_first_link_that_is_down_is_what_is_wrong() -> None:
+    up, down = LinkHealth(True, "a", "", 0), LinkHealth(False, None, "no device matches b", 0)
+    assert link_complaint((up, down)) == "the link to the board is down: no device matches b"
+    assert link_complaint((up,)) == ""
+    assert link_complaint(()) == ""
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from edgekws.errors import ConfigError
 from edgekws.events import Decision, Detection, Dispatch, NearMiss
+from edgekws.link.orders import LinkHealth
 from edgekws.runtime.counts import Tellers
 from edgekws.runtime.doors import LOOPBACK, anyone, loopback_listener
 from edgekws.runtime.metrics import Figures, exposition
@@ -76,6 +77,13 @@ def test_the_state_is_one_of_all() -> None:
     samples = families(exposition(figures()))["edgekws_health_state"].samples
     states = {sample.labels["state"]: sample.value for sample in samples}
     assert states == {"starting": 0, "listening": 1, "degraded": 0, "muted": 0, "deaf": 0}
+
+
+def test_a_link_has_its_device_and_whether_it_is_up() -> None:
+    links = (LinkHealth(True, NASTY, "", 0), LinkHealth(False, None, "no device", 3))
+    seen = replace(figures(), health=replace(HEALTH, links=links))
+    samples = families(exposition(seen))["edgekws_link_up"].samples
+    assert {s.labels["device"]: s.value for s in samples} == {NASTY: 1, "": 0}
 
 
 def test_names_follow_the_conventions() -> None:
