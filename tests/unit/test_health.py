@@ -9,8 +9,7 @@ from typing import Final
 import numpy as np
 import pytest
 
-from edgekws.events import Block, Detection
-from edgekws.link.orders import LinkHealth
+from edgekws.events import Block, Detection, LinkHealth
 from edgekws.runtime.detector import Counters
 from edgekws.runtime.health import (
     FLOOR_DBFS,

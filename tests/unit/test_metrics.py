@@ -10,8 +10,7 @@ from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
 from edgekws.errors import ConfigError
-from edgekws.events import Decision, Detection, Dispatch, NearMiss
-from edgekws.link.orders import LinkHealth
+from edgekws.events import Decision, Detection, Dispatch, LinkHealth, NearMiss
 from edgekws.runtime.counts import Tellers
 from edgekws.runtime.doors import LOOPBACK, anyone, loopback_listener
 from edgekws.runtime.metrics import Figures, exposition
