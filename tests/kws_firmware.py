@@ -12,10 +12,19 @@ from numpy.typing import NDArray
 from edgekws.bundle import Bundle, open_bundle
 from edgekws.errors import MissingExtraError
 from edgekws.events import Floats, Pcm
-from edgekws.export.mcu_firmware import firmware_files, mcu_model
+from edgekws.export.mcu_features import (
+    FIXED_FILE,
+    FLOAT_FILE,
+    FORMATS_FILE,
+    fixed_source,
+    float_source,
+    formats_header,
+)
+from edgekws.export.mcu_firmware import find_sources, firmware_files, mcu_model
 from edgekws.export.mcu_model import McuModel
 from edgekws.export.mcu_reference import Integers
 from edgekws.export.mcu_trigger import TriggerValues
+from edgekws.specs import FeatureSpec, ModelSpec, TensorSpec
 from tests.firmware_tools import ROOT, run, tool
 from tests.needs import lacking
 
@@ -123,6 +132,25 @@ def pointer(array: NDArray[Any]) -> ctypes.c_void_p:
     return ctypes.c_void_p(array.ctypes.data)
 
 
+def build_front_end(folder: Path, model: ModelSpec, features: TensorSpec) -> ctypes.CDLL:
+    """Compile the front end alone, with the tables of any features."""
+    own = [find_sources() / place for place in ("include", "src")]
+    kinds = ("fixed", "float")
+    tables = "".join(f"extern const ekws_mfcc ekws_model_mfcc_{kind};\n" for kind in kinds)
+    (folder / "model_meta.h").write_text(f'#include "ekws_mfcc.h"\n{tables}')
+    (folder / FORMATS_FILE).write_text(formats_header())
+    (folder / FIXED_FILE).write_text(fixed_source(model, features))
+    (folder / FLOAT_FILE).write_text(float_source(model, features))
+    sources = [own[1] / f"ekws_mfcc_{kind}.c" for kind in kinds]
+    include = [f"-I{place}" for place in (folder, *own)]
+    path = folder / "libmfcc.so"
+    flags = [*STRICT, "-O2", "-shared", "-fPIC", *include]
+    run(
+        [tool("gcc"), *flags, "-o", path, *sources, folder / FIXED_FILE, folder / FLOAT_FILE, "-lm"]
+    )
+    return ctypes.CDLL(str(path))
+
+
 class CNet:
     """The engine of the firmware and its memory."""
 
@@ -149,12 +177,16 @@ class CNet:
 
 def c_mfcc(firmware: Firmware, pcm: Pcm, *, kind: str) -> Floats:
     """Return the coefficients of every whole window, (frames, n_mfcc), by "fixed" or "float"."""
-    spec = firmware.model.spec.features
+    return library_mfcc(firmware.library, firmware.model.spec.features, pcm, kind=kind)
+
+
+def library_mfcc(library: ctypes.CDLL, spec: FeatureSpec, pcm: Pcm, *, kind: str) -> Floats:
+    """Return the same by a library that has at least the front end of a spec."""
     bins = np.zeros(spec.fft // 2 + 1, np.uint64)
     levels = np.zeros(spec.n_mels, np.uint32)
     work = Work(bins.ctypes.data, levels.ctypes.data)
-    compute = getattr(firmware.library, f"ekws_mfcc_{kind}_coefficients")
-    tables = firmware.address(f"ekws_model_mfcc_{kind}")
+    compute = getattr(library, f"ekws_mfcc_{kind}_coefficients")
+    tables = ctypes.byref(ctypes.c_char.in_dll(library, f"ekws_model_mfcc_{kind}"))
     row = np.zeros(spec.n_mfcc, np.int32 if kind == "fixed" else np.float32)
     rows = np.zeros((spec.frames(len(pcm)), spec.n_mfcc), np.float32)
     for at in range(len(rows)):

@@ -107,7 +107,7 @@ def float_source(model: ModelSpec, features: TensorSpec) -> str:
         "cosines": np.cos(_turns(spec)),
         "sines": np.sin(_turns(spec)),
         "weights": np.concatenate(weights),
-        "dct": tables.dct.T,
+        "dct": _dct_rows(spec),
         "means": np.array(model.mean),
         "factors": feature_factors(model, features),
     }
@@ -153,7 +153,8 @@ def _turns(spec: FeatureSpec) -> Real:
 
 
 def _dct_rows(spec: FeatureSpec) -> Real:
-    return dct_matrix(spec.n_mels, spec.n_mfcc).T
+    """Return the first half of each coefficient's cosines, which the second half mirrors."""
+    return dct_matrix(spec.n_mels, spec.n_mfcc)[: (spec.n_mels + 1) // 2].T
 
 
 def _fixed(values: Real, bits: int) -> NDArray[np.int64]:

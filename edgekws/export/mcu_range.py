@@ -77,7 +77,7 @@ def stages(model: ModelSpec, features: TensorSpec) -> Iterator[Stage]:
     down = max(0, math.frexp(all_powers)[1] - POWER_BITS)
     yield Stage("floor beside full scale", floor / 2**down, 2.0**63, LEAST_FLOOR)
     logs = largest_log(spec)
-    yield Stage("log", logs * 2**LOG_BITS, 2**31)
+    yield Stage("log", 2 * logs * 2**LOG_BITS, 2**31)  # the sum of two
     rows = np.abs(dct_matrix(spec.n_mels, spec.n_mfcc)).sum(axis=0) * logs  # (n_mfcc,)
     yield Stage("dct", float(rows.max()) * 2.0 ** (LOG_BITS + TABLE_BITS), 2.0**63)
     yield Stage("coefficients", float(rows.max()) * 2**OUT_BITS, 2**31)

@@ -94,5 +94,6 @@ def describe_room(size: Size, target: Target) -> str:
 def _table_bytes(model: ModelSpec) -> int:
     spec = model.features
     _, weights = bands(spec)
-    words = spec.window // 2 + 1 + spec.fft + LOG_STEPS + 1 + spec.n_mfcc * (spec.n_mels + 2)
+    dct = spec.n_mfcc * ((spec.n_mels + 1) // 2 + 2)  # with mean and factor of each coefficient
+    words = spec.window // 2 + 1 + spec.fft + LOG_STEPS + 1 + dct
     return 4 * words + 2 * len(weights) + BAND * spec.n_mels

@@ -1,13 +1,16 @@
 """The front end in C against the one in numpy: float and fixed, on speech and at the edges."""
 
+from pathlib import Path
 from typing import Final
 
+import msgspec
 import numpy as np
 import pytest
 
 from edgekws.events import Pcm
 from edgekws.features import FeatureStream
-from tests.kws_firmware import Firmware, c_mfcc
+from edgekws.specs import FeatureSpec
+from tests.kws_firmware import Firmware, build_front_end, c_mfcc, library_mfcc
 from tests.speech import Speech
 
 FLOAT_ATOL: Final = 1e-4
@@ -36,6 +39,34 @@ def test_speech_has_the_coefficients_of_numpy(
     assert difference(firmware, speech.sentences(160_000), kind) < atol
     for level in (1, 16):  # a quiet room, and one quieter than it is recorded
         assert difference(firmware, (speech.noise(32_000) // level).astype(np.int16), kind) < atol
+
+
+@pytest.mark.parametrize("n_mels", [24, 23])
+def test_other_features_have_tables_of_their_own(
+    firmware: Firmware, speech: Speech, tmp_path: Path, n_mels: int
+) -> None:
+    spec = FeatureSpec(
+        algorithm="mfcc-1",
+        sample_rate=8_000,
+        window=201,
+        hop=80,
+        fft=256,
+        n_mels=n_mels,
+        n_mfcc=13,
+        low_hz=60,
+        high_hz=3_800,
+        log_floor_exponent=-6,
+    )
+    shipped = firmware.model.spec
+    model = msgspec.structs.replace(
+        shipped, features=spec, mean=shipped.mean[:13], scale=shipped.scale[:13]
+    )
+    library = build_front_end(tmp_path, model, firmware.model.file.graph.features)
+    pcm = speech.sentences(32_000)
+    wanted = FeatureStream(spec).push(pcm)
+    for kind, atol in (("float", FLOAT_ATOL), ("fixed", FIXED_ATOL)):
+        found = library_mfcc(library, spec, pcm, kind=kind)
+        np.testing.assert_allclose(found, wanted, rtol=0, atol=atol)
 
 
 def edges() -> dict[str, Pcm]:

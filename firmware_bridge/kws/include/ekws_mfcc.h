@@ -52,7 +52,7 @@ typedef struct {
     const int32_t *sines;    /* 30 */
     const uint16_t *weights; /* 16: of all bands */
     const int32_t *logs;     /* 24: ln(1 + i / EKWS_LOG_STEPS), one more than EKWS_LOG_STEPS */
-    const int32_t *dct;      /* 30: (coefficients, mels) */
+    const int32_t *dct;      /* 30: (coefficients, mels / 2 rounded up); the rest mirrors it */
     const int32_t *means;    /* 16: of the coefficients */
     const int32_t *factors;  /* `factor_bits`: from a coefficient to steps of the features */
     uint64_t floor;          /* `mel_bits`: what is added before the logarithm */

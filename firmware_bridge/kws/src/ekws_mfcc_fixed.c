@@ -34,16 +34,22 @@ static void load(const ekws_mfcc *mfcc, const int16_t *pcm, ekws_bin *bins)
     }
 }
 
-/* Replace two numbers by half their sum and half their difference, the second one turned first. */
+/* Replace two numbers by half their sum and half their difference, the second one given apart. */
+static void halve(ekws_bin *a, ekws_bin *b, int32_t real, int32_t imaginary)
+{
+    b->fixed.real = (a->fixed.real - real) >> 1;
+    b->fixed.imaginary = (a->fixed.imaginary - imaginary) >> 1;
+    a->fixed.real = (a->fixed.real + real) >> 1;
+    a->fixed.imaginary = (a->fixed.imaginary + imaginary) >> 1;
+}
+
+/* The same, the second one turned first. */
 static void butterfly(ekws_bin *a, ekws_bin *b, int32_t cosine, int32_t sine)
 {
     const int32_t x = b->fixed.real, y = b->fixed.imaginary;
     const int32_t real = (int32_t)(((int64_t)x * cosine + (int64_t)y * sine) >> EKWS_TABLE_BITS);
     const int32_t imaginary = (int32_t)(((int64_t)y * cosine - (int64_t)x * sine) >> EKWS_TABLE_BITS);
-    b->fixed.real = (a->fixed.real - real) >> 1;
-    b->fixed.imaginary = (a->fixed.imaginary - imaginary) >> 1;
-    a->fixed.real = (a->fixed.real + real) >> 1;
-    a->fixed.imaginary = (a->fixed.imaginary + imaginary) >> 1;
+    halve(a, b, real, imaginary);
 }
 
 static void transform(const ekws_mfcc *mfcc, ekws_bin *bins)
@@ -51,7 +57,10 @@ static void transform(const ekws_mfcc *mfcc, ekws_bin *bins)
     const uint32_t count = mfcc->fft / 2U;
     for (uint32_t half = 1; half < count; half *= 2) {
         const uint32_t apart = count / half; /* of the turns, in the table of the whole fft */
-        for (uint32_t k = 0; k < half; k++) {
+        for (uint32_t i = 0; i < count; i += 2 * half) { /* a turn by nothing is a quarter of them all */
+            halve(&bins[i], &bins[i + half], bins[i + half].fixed.real, bins[i + half].fixed.imaginary);
+        }
+        for (uint32_t k = 1; k < half; k++) {
             const int32_t cosine = mfcc->fixed->cosines[k * apart], sine = mfcc->fixed->sines[k * apart];
             for (uint32_t i = k; i < count; i += 2 * half) {
                 butterfly(&bins[i], &bins[i + half], cosine, sine);
@@ -60,9 +69,9 @@ static void transform(const ekws_mfcc *mfcc, ekws_bin *bins)
     }
 }
 
-static uint64_t power_of(int64_t real, int64_t imaginary)
+static uint64_t power_of(int32_t real, int32_t imaginary)
 {
-    return (uint64_t)(real * real + imaginary * imaginary);
+    return (uint64_t)((int64_t)real * real + (int64_t)imaginary * imaginary);
 }
 
 /* Part the spectra of even and odd samples, join them to that of all, and keep powers of bins k and fft / 2 - k. */
@@ -74,8 +83,8 @@ static uint64_t part(ekws_bin *low, ekws_bin *high, int32_t cosine, int32_t sine
     const int32_t odd_imaginary = (high->fixed.real - low->fixed.real) >> 1;
     const int32_t real = (int32_t)(((int64_t)odd_real * cosine + (int64_t)odd_imaginary * sine) >> EKWS_TABLE_BITS);
     const int32_t imaginary = (int32_t)(((int64_t)odd_imaginary * cosine - (int64_t)odd_real * sine) >> EKWS_TABLE_BITS);
-    low->fixed_power = power_of((int64_t)even_real + real, (int64_t)even_imaginary + imaginary);
-    high->fixed_power = power_of((int64_t)even_real - real, (int64_t)even_imaginary - imaginary);
+    low->fixed_power = power_of(even_real + real, even_imaginary + imaginary);
+    high->fixed_power = power_of(even_real - real, even_imaginary - imaginary);
     return low->fixed_power + high->fixed_power;
 }
 
@@ -83,7 +92,7 @@ static uint64_t part(ekws_bin *low, ekws_bin *high, int32_t cosine, int32_t sine
 static uint64_t to_powers(const ekws_mfcc *mfcc, ekws_bin *bins)
 {
     const uint32_t half = mfcc->fft / 2U;
-    const int64_t even = bins[0].fixed.real, odd = bins[0].fixed.imaginary;
+    const int32_t even = bins[0].fixed.real, odd = bins[0].fixed.imaginary;
     bins[0].fixed_power = power_of(even + odd, 0);
     bins[half].fixed_power = power_of(even - odd, 0);
     uint64_t sum = bins[0].fixed_power + bins[half].fixed_power;
@@ -118,28 +127,59 @@ static int32_t log_of(const int32_t *logs, uint64_t x, int bits)
     return (power - bits) * EKWS_LN_2 + logs[step] + (rise >> 14);
 }
 
+/* Move powers down until their weighted sum has room, and return by how many bits. */
+static int make_room(const ekws_mfcc *mfcc, ekws_bin *bins, uint64_t all)
+{
+    const int down = bit_length(all) - EKWS_POWER_BITS;
+    if (down <= 0) {
+        return 0;
+    }
+    for (uint32_t k = 0; k <= mfcc->fft / 2U; k++) {
+        bins[k].fixed_power >>= down;
+    }
+    return down;
+}
+
 static void to_levels(const ekws_mfcc *mfcc, uint64_t all, ekws_mfcc_work work)
 {
     const ekws_mfcc_fixed *tables = mfcc->fixed;
-    const int length = bit_length(all);
-    const int down = length > EKWS_POWER_BITS ? length - EKWS_POWER_BITS : 0;
+    const int down = make_room(mfcc, work.bins, all);
     for (uint32_t m = 0; m < mfcc->mels; m++) {
         const ekws_band *band = &mfcc->bands[m];
         const uint16_t *weights = tables->weights + band->weights;
         uint64_t sum = tables->floor >> down;
         for (uint32_t i = 0; i < band->count; i++) {
-            sum += (work.bins[band->first + i].fixed_power >> down) * weights[i];
+            sum += work.bins[band->first + i].fixed_power * weights[i];
         }
         work.levels[m].fixed = log_of(tables->logs, sum, tables->mel_bits - down);
     }
 }
 
-static int32_t coefficient(const ekws_mfcc *mfcc, const ekws_level *levels, uint32_t c)
+/* Put sums of levels that mirror each other into the first half, their differences into the second, backwards. */
+static void fold(const ekws_mfcc *mfcc, ekws_level *levels)
 {
-    const int32_t *cosines = mfcc->fixed->dct + c * mfcc->mels;
+    for (uint32_t m = 0; m < mfcc->mels / 2U; m++) {
+        ekws_level *mirror = &levels[mfcc->mels - 1U - m];
+        const int32_t low = levels[m].fixed, high = mirror->fixed;
+        levels[m].fixed = low + high;
+        mirror->fixed = low - high;
+    }
+}
+
+/* Cosines of an even coefficient are the same from both ends, those of an odd one have the other sign. */
+static int32_t coefficient(const ekws_mfcc *mfcc, const ekws_level *folded, uint32_t c)
+{
+    const uint32_t half = (mfcc->mels + 1U) / 2U;
+    const int32_t *cosines = mfcc->fixed->dct + c * half;
     int64_t sum = 0;
-    for (uint32_t m = 0; m < mfcc->mels; m++) {
-        sum += (int64_t)levels[m].fixed * cosines[m];
+    if (c % 2U == 0) {
+        for (uint32_t m = 0; m < half; m++) {
+            sum += (int64_t)folded[m].fixed * cosines[m];
+        }
+    } else {
+        for (uint32_t m = 0; m < mfcc->mels / 2U; m++) {
+            sum += (int64_t)folded[mfcc->mels - 1U - m].fixed * cosines[m];
+        }
     }
     return rounded(sum, EKWS_LOG_BITS + EKWS_TABLE_BITS - EKWS_OUT_BITS);
 }
@@ -149,6 +189,7 @@ static void prepare(const ekws_mfcc *mfcc, const int16_t *pcm, ekws_mfcc_work wo
     load(mfcc, pcm, work.bins);
     transform(mfcc, work.bins);
     to_levels(mfcc, to_powers(mfcc, work.bins), work);
+    fold(mfcc, work.levels);
 }
 
 void ekws_mfcc_fixed_coefficients(const ekws_mfcc *mfcc, const int16_t *pcm, ekws_mfcc_work work, int32_t *out)

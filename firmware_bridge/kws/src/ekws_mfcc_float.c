@@ -87,12 +87,31 @@ static void to_levels(const ekws_mfcc *mfcc, ekws_mfcc_work work)
     }
 }
 
-static float coefficient(const ekws_mfcc *mfcc, const ekws_level *levels, uint32_t c)
+/* Put sums of levels that mirror each other into the first half, their differences into the second, backwards. */
+static void fold(const ekws_mfcc *mfcc, ekws_level *levels)
 {
-    const float *cosines = mfcc->real->dct + c * mfcc->mels;
+    for (uint32_t m = 0; m < mfcc->mels / 2U; m++) {
+        ekws_level *mirror = &levels[mfcc->mels - 1U - m];
+        const float low = levels[m].real, high = mirror->real;
+        levels[m].real = low + high;
+        mirror->real = low - high;
+    }
+}
+
+/* Cosines of an even coefficient are the same from both ends, those of an odd one have the other sign. */
+static float coefficient(const ekws_mfcc *mfcc, const ekws_level *folded, uint32_t c)
+{
+    const uint32_t half = (mfcc->mels + 1U) / 2U;
+    const float *cosines = mfcc->real->dct + c * half;
     float sum = 0.0f;
-    for (uint32_t m = 0; m < mfcc->mels; m++) {
-        sum += levels[m].real * cosines[m];
+    if (c % 2U == 0) {
+        for (uint32_t m = 0; m < half; m++) {
+            sum += folded[m].real * cosines[m];
+        }
+    } else {
+        for (uint32_t m = 0; m < mfcc->mels / 2U; m++) {
+            sum += folded[mfcc->mels - 1U - m].real * cosines[m];
+        }
     }
     return sum;
 }
@@ -103,6 +122,7 @@ static void prepare(const ekws_mfcc *mfcc, const int16_t *pcm, ekws_mfcc_work wo
     transform(mfcc, work.bins);
     to_powers(mfcc, work.bins);
     to_levels(mfcc, work);
+    fold(mfcc, work.levels);
 }
 
 void ekws_mfcc_float_coefficients(const ekws_mfcc *mfcc, const int16_t *pcm, ekws_mfcc_work work, float *out)
