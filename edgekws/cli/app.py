@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Final, NoReturn
 
 from edgekws import __version__
-from edgekws.cli import bundle, checking, cloud, ctl, data, device, explaining, link, top
+from edgekws.cli import bundle, captures, checking, cloud, ctl, data, device, explaining, link, top
 from edgekws.errors import EXIT_INTERRUPTED, EdgekwsError, UsageError
 
 EXIT_UNFORESEEN: Final = 1
@@ -61,6 +61,7 @@ def build_parser() -> argparse.ArgumentParser:
     explaining.add_parser(subparsers)
     top.add_parser(subparsers)
     bundle.add_parser(subparsers)
+    captures.add_parser(subparsers)
     cloud.add_parsers(subparsers)
     data.add_parsers(subparsers)
     checking.add_parser(subparsers)

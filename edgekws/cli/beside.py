@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
     from edgekws.audio.source import Condition
     from edgekws.dispatch.journal import Event
+    from edgekws.runtime.captor import Captor
     from edgekws.runtime.config import ListenConfig
     from edgekws.runtime.control import Controlled
     from edgekws.runtime.detector import Detector
     from edgekws.runtime.hush import Hush
     from edgekws.runtime.ledger import Ledger
-    from edgekws.runtime.outlets import Listener
+    from edgekws.runtime.onlookers import Onlookers
     from edgekws.runtime.reception import Chore, Door, Reception, Visits
-    from edgekws.runtime.sight import Sight
 
 log = logging.getLogger(__name__)
 
@@ -45,23 +45,25 @@ class Beside:
         near = config.near_misses or NearMissTable()
         self._sight = Sight(detector, fraction=near.fraction)
         self._ledger = self._open_ledger()
+        self._captor = self._open_captor()
         self._reception: Reception | None = None
 
     @property
     def wanted(self) -> bool:
         """Whether listen.toml names anything of it."""
         config = self._config
-        return any((config.control, config.metrics, config.journal, config.near_misses))
+        seeing = (config.control, config.metrics, config.journal)
+        return any((*seeing, config.near_misses, config.captures))
 
     @property
-    def sight(self) -> "Sight | None":
-        """What the daemon shows its scores to."""
-        return self._sight if self.wanted else None
+    def onlookers(self) -> "Onlookers":
+        """Who is shown the daemon's scores, events and near misses."""
+        from edgekws.runtime.onlookers import Onlookers
 
-    @property
-    def listeners(self) -> "tuple[Listener, ...]":
-        """Who is told every event."""
-        return (self._tellers.note, self._note) if self.wanted else ()
+        if not self.wanted:
+            return Onlookers()
+        keep = None if self._captor is None else self._captor.take
+        return Onlookers(self._sight, (self._tellers.note, self._note), keep)
 
     def condition(self, source: "Callable[[], Condition]") -> "Callable[[], Condition]":
         """Return the condition of the source, with what is wrong with the journal file."""
@@ -90,6 +92,8 @@ class Beside:
         self._add_metrics(daemon, doors, chores, closing)
         if self._ledger is not None:
             chores.append(self._ledger.work)
+        if self._captor is not None:
+            chores.append(self._captor.work)
         self._reception = Reception(doors, chores)
         return (self._reception,)
 
@@ -122,6 +126,18 @@ class Beside:
         if table is None:
             return None
         return Ledger(self._place(table.path), max_bytes=table.max_bytes, files=table.files)
+
+    def _open_captor(self) -> "Captor | None":
+        from edgekws.runtime.captor import Captor
+        from edgekws.runtime.capture_store import CaptureStore, read_key
+
+        table = self._config.captures
+        if table is None:
+            return None
+        key = read_key(self._place(table.key_file), create=True)
+        store = CaptureStore(self._place(table.folder), key)
+        log.info("captures: the sound of near misses is kept in %s", self._place(table.folder))
+        return Captor(store, max_bytes=round(table.max_megabytes * 1e6), max_days=table.max_days)
 
     def _control_door(self, daemon: "Controlled", hush: "Hush", closing: ExitStack) -> "Door":
         from edgekws.runtime.control import Control, ControlTalk, refusal
@@ -179,8 +195,12 @@ class Beside:
         return page
 
     def _place(self, text: str) -> Path:
-        """Return a path of listen.toml, which counts from the file's own folder."""
-        return Path(self._config.where).parent / Path(text).expanduser()
+        return place_of(self._config, text)
+
+
+def place_of(config: "ListenConfig", text: str) -> Path:
+    """Return a path of listen.toml, which counts from the file's own folder."""
+    return Path(config.where).parent / Path(text).expanduser()
 
 
 def _utc() -> str:

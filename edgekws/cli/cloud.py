@@ -40,6 +40,14 @@ def _add_adapt(subparsers: Any) -> None:
         default=[],
         help="a folder of other words or speech",
     )
+    parser.add_argument(
+        "--hard-negatives",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="DIR",
+        help="a folder of what was nearly taken for a command, only to learn from",
+    )
     parser.add_argument("--noise", type=Path, action="append", default=[], help="a folder of noise")
     parser.add_argument("--overwrite", action="store_true", help="replace a finished run in --out")
     parser.add_argument(
@@ -113,7 +121,7 @@ def _adapt(args: argparse.Namespace) -> int:
     recipe, _ = load_recipe(args.recipe)
     epochs = sum(phase.epochs for phase in recipe.phases)
     reporter = Reporter(epochs, epoch_lines=not args.sweep)
-    folders = Folders(args.data, tuple(args.unknown), tuple(args.noise))
+    folders = Folders(args.data, tuple(args.unknown), tuple(args.noise), tuple(args.hard_negatives))
     task = Adaptation(args.recipe, folders, args.out, args.overwrite, args.threads, args.base)
     try:
         run = sweeping.run_sweep(args, task, reporter) if args.sweep else adapt(task, reporter)

@@ -43,8 +43,7 @@ def run(args: argparse.Namespace) -> int:
         rebuild=assembly.build,
         condition=beside.condition(condition),
         notifier=notifier,
-        sight=beside.sight,
-        listeners=beside.listeners,
+        onlookers=beside.onlookers,
     )
     with ExitStack() as closing:
         daemon.run(beside.open(daemon, closing))
@@ -136,7 +135,7 @@ def _notifier() -> "Notifier":
 
 
 def _check_beside(new: "ListenConfig", old: "ListenConfig") -> None:
-    for name in ("control", "metrics", "journal", "near_misses"):
+    for name in ("control", "metrics", "journal", "near_misses", "captures"):
         if getattr(new, name) != getattr(old, name):
             raise ConfigError(f"{new.where}: [{name}]: it is another now; that needs a restart")
 

@@ -15,7 +15,13 @@ from edgekws.engines.accelerators import find_accelerators
 from edgekws.errors import ConfigError, SinkError, UsageError
 from edgekws.runtime.config_lines import place
 from edgekws.runtime.decide import Rule
-from edgekws.runtime.tables import ControlTable, JournalTable, MetricsTable, NearMissTable
+from edgekws.runtime.tables import (
+    CapturesTable,
+    ControlTable,
+    JournalTable,
+    MetricsTable,
+    NearMissTable,
+)
 from edgekws.specs import Spec, TriggerSpec
 
 _Decoded = TypeVar("_Decoded")
@@ -61,6 +67,7 @@ class ListenConfig:
     metrics: MetricsTable | None = None
     journal: JournalTable | None = None
     near_misses: NearMissTable | None = None
+    captures: CapturesTable | None = None
     text: str = field(default="", compare=False, repr=False)
     """What it was decoded from, for the lines in messages."""
 
@@ -97,6 +104,7 @@ class _File(Spec, frozen=True):
     metrics: MetricsTable | None = None
     journal: JournalTable | None = None
     near_misses: NearMissTable | None = None
+    captures: CapturesTable | None = None
 
 
 class _CommandHead(Spec, frozen=True):
@@ -155,6 +163,7 @@ def _assemble(file: _File, text: str, where: Path) -> ListenConfig:
         metrics=file.metrics,
         journal=file.journal,
         near_misses=file.near_misses,
+        captures=file.captures,
         text=text,
     )
 

@@ -20,12 +20,12 @@ from edgekws.runtime.detector import Counters
 from edgekws.runtime.health import DispatchCounts, Health, Signs, judge, level_dbfs, link_complaint
 from edgekws.runtime.lookout import Lookout
 from edgekws.runtime.notify import Notifier
-from edgekws.runtime.outlets import Listener, Outlet
+from edgekws.runtime.onlookers import Onlookers
+from edgekws.runtime.outlets import Outlet
 from edgekws.runtime.parts import Parts, Rebuild, succeed
 from edgekws.runtime.recent import Recent
 from edgekws.runtime.reload import Reloader
 from edgekws.runtime.scribe import Scribe
-from edgekws.runtime.sight import Sight
 from edgekws.runtime.signals import signals
 from edgekws.runtime.vitals import Vitals
 from edgekws.runtime.watch import Watch, die
@@ -59,16 +59,12 @@ class Daemon:
         rebuild: Rebuild = unchanging,
         condition: Callable[[], Condition] = Condition,
         notifier: Notifier | None = None,
-        sight: Sight | None = None,
-        listeners: Sequence[Listener] = (),
+        onlookers: Onlookers | None = None,
     ) -> None:
-        """Put the loop together; `condition` tells of the source, and is asked from any thread.
-
-        `sight` is shown the scores of every step, `listeners` every event as it happens.
-        """
+        """Put the loop together; `condition` tells of the source, and is asked from any thread."""
         self._source, self._parts, self._journal = source, parts, journal
         self._condition, self._live = condition, condition().live
-        self._sight, self._listeners = sight, tuple(listeners)
+        self._onlookers = onlookers or Onlookers()
         self._notifier = notifier or Notifier("")
         self._reloader = Reloader(rebuild)
         self._lookout = Lookout(self._notifier)
@@ -176,8 +172,7 @@ class Daemon:
         log.info("listening source=%s", self._source.name)
         self._watch.start()
         self._notifier.ready()
-        if self._sight is not None:
-            self._parts.detector.observe = self._sight.observe
+        self._onlookers.begin(self._parts.detector)
 
     def _hear(self, desk: Desk) -> None:
         for block in self._source:
@@ -197,7 +192,7 @@ class Daemon:
             self._vitals.note(detection)
         for ruling in self._parts.decider.judge(heard, self._parts.detector.position):
             self._follow(ruling, desk)
-        for miss in () if self._sight is None else self._sight.settle(detections):
+        for miss in self._onlookers.near_misses(detections, self._recent):
             self._tell(miss)
 
     def _follow(self, ruling: Ruling, desk: Desk) -> None:
@@ -219,9 +214,7 @@ class Daemon:
 
     def _tell(self, event: Event) -> None:
         """Tell an event, from any thread."""
-        now = time.monotonic()
-        for listener in self._listeners:
-            listener(event, now)
+        self._onlookers.tell(event)
         if is_for_stdout(event):
             self._scribe.write(event)
 
@@ -231,8 +224,7 @@ class Daemon:
         if new is None:
             return
         succeed(new.detector, self._parts.detector, self._recent)
-        if self._sight is not None:
-            self._sight.follow(new.detector)
+        self._onlookers.follow(new.detector)
         desk.replace(new.table)
         self._parts = new
         log.info("reloaded bundle=%s", new.bundle)

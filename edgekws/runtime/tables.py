@@ -8,6 +8,8 @@ MAX_PORT: Final = 65_535
 MIN_JOURNAL_BYTES: Final = 4_096
 MAX_JOURNAL_BYTES: Final = 1 << 30
 MAX_JOURNAL_FILES: Final = 100
+MAX_CAPTURE_MEGABYTES: Final = 10_000.0
+MAX_CAPTURE_DAYS: Final = 3_650.0
 
 
 class ControlTable(Spec, frozen=True):
@@ -49,6 +51,27 @@ class NearMissTable(Spec, frozen=True):
     def __post_init__(self) -> None:
         if not 0 < self.fraction < 1:
             raise ValueError("need 0 < fraction < 1")
+
+
+class CapturesTable(Spec, frozen=True):
+    """[captures]: keeps the sound of near misses, encrypted; without this table none is kept.
+
+    What is older than `max_days` goes, and the oldest that nobody labelled when `max_megabytes`
+    are full. The key is made where there is none.
+    """
+
+    folder: str
+    key_file: str
+    max_megabytes: float = 50.0
+    max_days: float = 30.0
+
+    def __post_init__(self) -> None:
+        if not (self.folder and self.key_file):
+            raise ValueError("folder and key_file need to be paths")
+        if not 0 < self.max_megabytes <= MAX_CAPTURE_MEGABYTES:
+            raise ValueError(f"need 0 < max_megabytes <= {MAX_CAPTURE_MEGABYTES:g}")
+        if not 0 < self.max_days <= MAX_CAPTURE_DAYS:
+            raise ValueError(f"need 0 < max_days <= {MAX_CAPTURE_DAYS:g}")
 
 
 class JournalTable(Spec, frozen=True):

@@ -55,6 +55,8 @@ class Folders:
     data: Path
     unknown: tuple[Path, ...] = ()
     noise: tuple[Path, ...] = ()
+    hard_negatives: tuple[Path, ...] = ()
+    """Other words too, but only to learn from: they were chosen because a model took them wrong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +175,9 @@ def _other_recordings(
     for folder in folders.unknown:
         for path in list_audio(folder):
             yield Recording(path, UNKNOWN, path.parent.name)
+    for folder in folders.hard_negatives:
+        for path in list_audio(folder):
+            yield Recording(path, UNKNOWN, path.parent.name, "training")
 
 
 def _noise_recordings(folders: Folders, roots: Sequence[Root]) -> Iterator[Recording]:

@@ -7,7 +7,7 @@ from edgekws.specs import RESERVED_LABELS, UNKNOWN
 from edgekws.train.background import make_noise, make_other_words
 from edgekws.train.clean import clean
 from edgekws.train.copies import exact_copies, in_two_labels
-from edgekws.train.dataset import Corpus, Folders, load_corpus
+from edgekws.train.dataset import Corpus, Folders, list_audio, load_corpus
 from edgekws.train.findings import examine, few_recordings, no_speech
 from edgekws.train.progress import Reporter
 from edgekws.train.recipe import Recipe
@@ -40,11 +40,17 @@ def gather(folders: Folders, recipe: Recipe, reporter: Reporter, *, sample_rate:
         reporter.say("no noise recordings given: making noise of many colours")
         made = make_noise(NOISE_RECORDINGS, seed=recipe.seed, sample_rate=sample_rate)
         corpus = replace(corpus, noise=tuple(made))
-    if not any(clip.label == UNKNOWN for clip in corpus.clips):
+    if not _has_other_words(corpus, folders):
         reporter.say("no other words given: speaking everyday words of several languages")
         words = make_other_words(commands, recipe, takes=WORD_TAKES)
         corpus = replace(corpus, clips=(*corpus.clips, *words))
     return corpus
+
+
+def _has_other_words(corpus: Corpus, folders: Folders) -> bool:
+    """Return whether other words came; a few hard negatives do not stand for all there is."""
+    hard = {path for folder in folders.hard_negatives for path in list_audio(folder)}
+    return any(clip.label == UNKNOWN and clip.path not in hard for clip in corpus.clips)
 
 
 def _examine(corpus: Corpus, folders: Folders, reporter: Reporter) -> None:

@@ -6,9 +6,11 @@ from typing import Any, Final
 
 import numpy as np
 import pytest
+import soundfile
 
-from tests.bundles import make_bundle, noise, tone
-from tests.commands import edgekws
+from edgekws.events import Pcm
+from tests.bundles import make_bundle, noise, tone, tone_hz
+from tests.commands import edgekws, run_text
 
 RULES: Final = """
 [rules."no"]
@@ -92,3 +94,48 @@ def test_a_near_miss_is_told_on_stderr_and_in_the_journal(tmp_path: Path, bundle
     (line,) = [json.loads(x) for x in (tmp_path / "journal").read_text().splitlines()]
     assert (line["event"], line["label"], line["on"]) == ("near_miss", "yes", 0.7)
     assert 1.0 < line["time_seconds"] < 1.5
+
+
+def test_the_sound_of_near_misses_is_kept_played_labelled_and_deleted(
+    tmp_path: Path, bundle: Path
+) -> None:
+    text = (
+        '[captures]\nfolder = "kept"\nkey_file = "key"\n[triggers."yes"]\nconsecutive = 1000\n'
+        '[triggers."no"]\nconsecutive = 1000\n'
+    )
+    listen(tmp_path, bundle, text, "yes", "no")
+
+    def captures(*args: object) -> list[dict[str, Any]]:
+        done = edgekws("captures", *args, "--config", tmp_path / "listen.toml", cwd=tmp_path)
+        assert done.code == 0, done.stderr
+        return done.lines
+
+    first, second = captures("list")
+    assert [first["label"], second["label"]] == ["yes", "no"]
+    captures("play", first["id"], "--player", "sh -c 'cat > heard.wav'")
+    pcm, rate = soundfile.read(tmp_path / "heard.wav", dtype="int16")
+    assert rate == 16_000
+    assert loudest_hz(pcm) == pytest.approx(tone_hz("yes"), abs=5)
+    captures("label", first["id"], "_unknown_")
+    captures("delete", second["id"])
+    (left,) = captures("list")
+    assert (left["id"], left["said"]) == (first["id"], "_unknown_")
+    done = run_text("captures", "export", tmp_path / "out", "--config", tmp_path / "listen.toml")
+    path = tmp_path / "out" / "_unknown_" / f"{first['id']}.wav"
+    assert done.stdout == f"{path}\n"
+    assert soundfile.read(path, dtype="int16")[0].tolist() == pcm.tolist()
+    captures("delete", "--all")
+    assert list((tmp_path / "kept").iterdir()) == []
+
+
+def test_without_the_table_no_sound_is_kept(tmp_path: Path, bundle: Path) -> None:
+    listen(tmp_path, bundle, '[near_misses]\n[triggers."yes"]\nconsecutive = 1000\n', "yes")
+    assert [path.name for path in tmp_path.iterdir()] == ["listen.toml"]
+    done = edgekws("captures", "list", "--config", tmp_path / "listen.toml")
+    assert done.code == 3
+    assert "there is no [captures]: nothing is kept" in done.error
+
+
+def loudest_hz(pcm: Pcm) -> float:
+    spectrum = np.abs(np.fft.rfft(pcm))
+    return float(np.argmax(spectrum)) * 16_000 / len(pcm)

@@ -272,7 +272,8 @@ def test_every_example_of_the_shipped_file_is_valid() -> None:
     assert config.model == "tflite-int8"
     assert config.accelerators == ("tensorrt", "cuda")
     assert config.bundle == SHIPPED.parent / "dist" / "lights-rpi"
-    assert None not in (config.control, config.metrics, config.journal, config.near_misses)
+    assert None not in (config.control, config.metrics, config.journal)
+    assert None not in (config.near_misses, config.captures)
     assert config.rules["open the door"].sequence == ("computer", "lights on")
     assert [command.label for command in config.commands] == [
         "lights on",

@@ -38,9 +38,10 @@ def corpus_of(
     commands: tuple[str, ...] = (),
     unknown: tuple[Path, ...] = (),
     noise: tuple[Path, ...] = (),
+    hard_negatives: tuple[Path, ...] = (),
 ) -> Corpus:
     return load_corpus(
-        Folders(data, unknown, noise),
+        Folders(data, unknown, noise, hard_negatives),
         commands=commands,
         recipe=DataRecipe(validation_percent=30),
         sample_rate=RATE,
@@ -71,6 +72,16 @@ def test_more_folders_of_words_and_noise_are_added(tmp_path: Path) -> None:
     corpus = corpus_of(data, unknown=(more / "words",), noise=(more / "rooms",))
     assert sorted(c.group for c in corpus.clips if c.label == UNKNOWN) == ["x", "y"]
     assert len(corpus.noise) == 2
+
+
+def test_hard_negatives_are_other_words_to_learn_from_alone(tmp_path: Path) -> None:
+    data = make_tree(tmp_path / "data", {"on": ["a", "b"]})
+    names = [f"take {number}" for number in range(20)]
+    hard = make_tree(tmp_path / "hard", {"nearly": names})
+    corpus = corpus_of(data, hard_negatives=(hard,))
+    found = {(c.label, c.group, c.split) for c in corpus.clips if c.group == "nearly"}
+    assert found == {(UNKNOWN, "nearly", "training")}
+    assert sum(c.group == "nearly" for c in corpus.clips) == len(names)
 
 
 def test_other_words_of_a_speaker_stay_on_the_speakers_side(tmp_path: Path) -> None:
