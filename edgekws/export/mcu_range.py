@@ -41,6 +41,12 @@ class Stage:
         """Whether the value is within both limits; NaN is not."""
         return self.least <= self.value < self.limit
 
+    @property
+    def need(self) -> str:
+        """What the value would have to be."""
+        below = self.value < self.least
+        return f"at least {self.least:g}" if below else f"less than {self.limit:g}"
+
 
 def require_range(model: ModelSpec, features: TensorSpec) -> None:
     """Raise ExportError, naming the stage, where a model's numbers overflow in fixed point."""
@@ -57,11 +63,9 @@ def require_range(model: ModelSpec, features: TensorSpec) -> None:
         )
     for stage in stages(model, features):
         if not stage.fits:
-            bound = f"at least {stage.least:g}" if stage.value < stage.least else "less than "
-            bound += "" if stage.value < stage.least else f"{stage.limit:g}"
             raise ExportError(
                 f"stage {stage.name} of the fixed-point front end: {stage.value:g} is out of its "
-                f"range, it needs {bound}; adapt with the features of a shipped base"
+                f"range, it needs {stage.need}; adapt with the features of a shipped base"
             )
 
 
@@ -69,7 +73,7 @@ def stages(model: ModelSpec, features: TensorSpec) -> Iterator[Stage]:
     """Give every stage with the largest number that any audio can bring."""
     spec = model.features
     loudest = float(hann(spec.window).sum())  # of a bin: all samples at full scale
-    yield Stage("sizes", max(spec.fft, spec.n_mels * spec.fft, spec.n_mfcc), 1 << INDEX_BITS)
+    yield Stage("sizes", max(2 * spec.fft, spec.n_mels), 1 << INDEX_BITS)  # a bin is in two bands
     yield Stage("spectrum", loudest / (spec.fft / 2) * 2**DATA_BITS, 2**31)
     floor = 10.0**spec.log_floor_exponent * 2.0 ** mel_bits(spec)
     yield Stage("floor", floor, 2.0**63)

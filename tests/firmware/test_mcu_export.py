@@ -91,6 +91,17 @@ def test_an_export_has_the_same_bytes_again(exported: Release, tmp_path: Path) -
     assert not again.installs
 
 
+def test_the_command_takes_the_tiny_bundle_where_there_is_no_run(
+    exported: Release, tmp_path: Path
+) -> None:
+    done = edgekws("export", "--target", "mcu", "--out", "dist", cwd=tmp_path)
+    assert done.code == 0, done.stderr
+    assert done.lines[-1]["bundle"] == "dist/commands-12-tiny-mcu"
+    assert "next: make -C dist/commands-12-tiny-mcu/firmware test" in done.stderr
+    made = tmp_path / "dist" / exported.archive.name
+    assert made.read_bytes() == exported.archive.read_bytes()
+
+
 def test_every_source_of_ours_is_in_it(exported: Release) -> None:
     assert exported.firmware is not None
     for folder in ("include", "src", "tests"):

@@ -110,6 +110,7 @@ int main(void)
     ekws_kws kws;
     ekws_qemu_uart_open(UART);
     ekws_qemu_clock_start();
+    ekws_qemu_uart_print(UART, "instructions are those of qemu -icount shift=0\n");
     if (ekws_kws_init(&kws, &ekws_model_fixed, memory, sizeof memory) != EKWS_OK) {
         return 1;
     }
