@@ -120,20 +120,20 @@ class Beside:
             self._reception.tell(line)
 
     def _open_ledger(self) -> "Ledger | None":
-        from edgekws.runtime.ledger import Ledger
-
         table = self._config.journal
         if table is None:
             return None
+        from edgekws.runtime.ledger import Ledger
+
         return Ledger(self._place(table.path), max_bytes=table.max_bytes, files=table.files)
 
     def _open_captor(self) -> "Captor | None":
-        from edgekws.runtime.captor import Captor
-        from edgekws.runtime.capture_store import CaptureStore, read_key
-
         table = self._config.captures
         if table is None:
             return None
+        from edgekws.runtime.captor import Captor
+        from edgekws.runtime.capture_store import CaptureStore, read_key
+
         key = read_key(self._place(table.key_file), create=True)
         store = CaptureStore(self._place(table.folder), key)
         log.info("captures: the sound of near misses is kept in %s", self._place(table.folder))

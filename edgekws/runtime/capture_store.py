@@ -2,7 +2,6 @@
 
 import os
 import re
-import secrets
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -68,7 +67,7 @@ class CaptureStore:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         path = self._folder / f"{capture.id}{labelled}.capture"
         plain = msgspec.json.encode(capture) + b"\n" + pcm.astype("<i2").tobytes()
-        nonce = secrets.token_bytes(_NONCE_BYTES)
+        nonce = os.urandom(_NONCE_BYTES)
         sealed = _MAGIC + nonce + self._cipher.encrypt(nonce, plain, capture.id.encode())
         _write(path, sealed)
         for other in self._files():
@@ -163,7 +162,7 @@ def read_key(path: Path, *, create: bool = False) -> bytes:
 def _make_key(path: Path) -> None:
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _write_new(path, secrets.token_bytes(KEY_BYTES))
+        _write_new(path, os.urandom(KEY_BYTES))
     except FileExistsError:
         raise
     except OSError as error:
