@@ -40,7 +40,7 @@ class Mosquitto:
         for program in ("mosquitto", "mosquitto_sub", "mosquitto_passwd"):
             if shutil.which(program) is None:
                 lacking(f"{program} is missing: apt-get install mosquitto mosquitto-clients")
-        self.port = _free_port()
+        self.port = free_port()
         self._certificate = certificate
         self._config = folder / "mosquitto.conf"
         self._config.write_text("\n".join(self._lines(folder, password)) + "\n")
@@ -151,7 +151,8 @@ class Subscriber:
         return line
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port that was free a moment ago, for a server that cannot choose one itself."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

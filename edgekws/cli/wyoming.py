@@ -3,6 +3,7 @@
 import argparse
 
 from edgekws.cli.setup import begin, print_line
+from edgekws.errors import UsageError
 
 DEFAULT_URI = "tcp://127.0.0.1:10400"
 
@@ -11,6 +12,7 @@ def run(args: argparse.Namespace) -> int:
     """Serve until a signal comes; one JSON line says where, messages go to stderr."""
     begin(verbose=args.verbose, quiet=False)
     from edgekws.audio.extras import load_extra
+    from edgekws.dispatch.tcp import Address
 
     load_extra("wyoming.wake", extra="wyoming", purpose="the Wyoming service")
     from edgekws.runtime.config import ListenConfig, check_labels, merge_triggers, read_config
@@ -19,9 +21,12 @@ def run(args: argparse.Namespace) -> int:
     from edgekws.runtime.wiring import find_bundle, open_device
     from edgekws.service.description import describe
     from edgekws.service.pool import Pool
-    from edgekws.service.server import Address, WakeServer
+    from edgekws.service.server import WakeServer
 
-    address = Address.parse(args.uri)
+    try:
+        address = Address.parse(args.uri)
+    except ValueError as error:
+        raise UsageError(f"--uri: {error}") from error
     config = read_config(args.config) if args.config else ListenConfig()
     bundle = find_bundle(args.bundle or config.bundle)
     check_labels(config, bundle.manifest.model.commands)

@@ -5,7 +5,14 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Final
 
-from edgekws.dispatch.sink import Announcer, Linked, NumberingSettings, Sink, SinkSettings
+from edgekws.dispatch.sink import (
+    Announcer,
+    Hearer,
+    Linked,
+    NumberingSettings,
+    Sink,
+    SinkSettings,
+)
 from edgekws.dispatch.stdout import StdoutSettings
 from edgekws.errors import SinkError
 from edgekws.events import LinkHealth
@@ -35,6 +42,11 @@ class CommandTable:
     def links(self) -> tuple[LinkHealth, ...]:
         """Return how the lines are that sinks keep open."""
         return tuple(sink.link_health() for sink in self.sinks if isinstance(sink, Linked))
+
+    @property
+    def hearers(self) -> tuple[Hearer, ...]:
+        """The sinks that want the audio itself."""
+        return tuple(sink for sink in self.sinks if isinstance(sink, Hearer))
 
     def sinks_for(self, label: str) -> tuple[Sink, ...]:
         """Return where a detection of the label goes."""

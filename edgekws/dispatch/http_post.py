@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from edgekws.dispatch.outcome import CLOSING, Outcome
-from edgekws.dispatch.tcp import Line
+from edgekws.dispatch.tcp import Address, Line
 
 HTTP_PORT: Final = 80
 HTTPS_PORT: Final = 443
@@ -75,7 +75,7 @@ class Poster:
     def _connect(self, deadline: float) -> socket.socket:
         """Return a connection, encrypted where that is asked for."""
         target = self._target
-        plain = self._line.connect(target.host, target.port, deadline)
+        plain = self._line.connect(Address(target.host, target.port), deadline)
         if target.context is None:
             return plain
         try:

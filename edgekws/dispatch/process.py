@@ -14,7 +14,7 @@ from edgekws.dispatch.outcome import (
     to_dispatch,
     try_again,
 )
-from edgekws.dispatch.placeholders import PLACEHOLDER, fill, values_of
+from edgekws.dispatch.placeholders import as_environment, check_argv, fill, values_of
 from edgekws.errors import SinkError
 from edgekws.events import Detection, Dispatch
 from edgekws.specs import Spec
@@ -36,12 +36,7 @@ class ProcessSettings(Spec, frozen=True):
     retries: int = 0
 
     def __post_init__(self) -> None:
-        if not self.argv or not self.argv[0]:
-            raise ValueError("argv needs a program as its first item")
-        if any("\0" in item for item in self.argv):
-            raise ValueError("argv must not hold a NUL character")
-        if PLACEHOLDER.search(self.argv[0]):
-            raise ValueError("argv[0] is the program itself and takes no placeholder")
+        check_argv(self.argv)
         check_timeout(self.timeout_seconds, at_most=MAX_TIMEOUT_SECONDS)
         check_retries(self.retries)
 
@@ -87,7 +82,7 @@ class ProcessSink:
         values = values_of(detection)
         return run_child(
             [fill(item, values) for item in self._settings.argv],
-            variables={f"EDGEKWS_{key.upper()}": value for key, value in values.items()},
+            variables=as_environment(values),
             timeout_seconds=self._settings.timeout_seconds,
             stop=self._stop,
         )

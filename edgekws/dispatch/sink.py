@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final, Protocol, Self, runtime_checkable
 
 from edgekws.errors import SinkError, UsageError
-from edgekws.events import Detection, Dispatch, LinkHealth
+from edgekws.events import Block, Detection, Dispatch, LinkHealth
 from edgekws.specs import Spec
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ SINKS: Final[Mapping[str, str]] = {
     "process": "edgekws.dispatch.process:ProcessSettings",
     "mqtt": "edgekws.dispatch.mqtt:MqttSettings",
     "webhook": "edgekws.dispatch.webhook:WebhookSettings",
+    "transcribe": "edgekws.dispatch.transcribe:TranscribeSettings",
     "gpio": "edgekws.dispatch.gpio:GpioSettings",
     "serial": "edgekws.dispatch.serial:SerialSettings",
 }
@@ -59,6 +60,15 @@ class Linked(Protocol):
 
     def link_health(self) -> LinkHealth:
         """Return how the line is now; called from other threads."""
+        ...
+
+
+@runtime_checkable
+class Hearer(Protocol):
+    """One more verb, for a sink that hands on audio and not only what was detected in it."""
+
+    def hear(self, block: Block) -> None:
+        """Take a block at once, without waiting: the main loop calls it with every one."""
         ...
 
 

@@ -4,6 +4,31 @@ import socket
 import threading
 import time
 from contextlib import suppress
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """One end of a connection, as tcp://HOST:PORT."""
+
+    host: str
+    port: int
+
+    @classmethod
+    def parse(cls, uri: str) -> "Address":
+        """Read a URI, or raise ValueError."""
+        parts = urlsplit(uri)
+        host, port = parts.hostname, parts.port
+        if parts.scheme != "tcp" or not host or port is None or parts.path or "@" in parts.netloc:
+            raise ValueError(f"{uri!r} is no address; write tcp://HOST:PORT")
+        return cls(host, port)
+
+    @property
+    def uri(self) -> str:
+        """The address as it is written."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"tcp://{host}:{self.port}"
 
 
 class Line:
@@ -19,22 +44,21 @@ class Line:
         """Whether `hang_up` was called."""
         return self._ended
 
-    def connect(self, host: str, port: int, deadline: float) -> socket.socket:
-        """Return a connection to the first address of the host that takes one.
+    def connect(self, address: Address, deadline: float) -> socket.socket:
+        """Return a connection to the first machine of that name that takes one.
 
         `deadline` is one of `time.monotonic`. Raises OSError, of which TimeoutError is one.
         """
-        fault: OSError = TimeoutError(f"no time left to reach {host}")
-        for family, kind, protocol, _, address in socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM
-        ):
+        fault: OSError = TimeoutError(f"no time left to reach {address.host}")
+        found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
+        for family, kind, protocol, _, place in found:
             if (left := deadline - time.monotonic()) <= 0 or self._ended:
                 break
             connection = socket.socket(family, kind, protocol)
             try:
                 connection.settimeout(left)
                 self.hold(connection)
-                connection.connect(address)
+                connection.connect(place)
             except OSError as error:
                 fault = error
                 self.let_go()

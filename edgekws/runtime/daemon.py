@@ -9,6 +9,7 @@ from typing import Final
 
 import numpy as np
 
+from edgekws.audio.recent import Recent
 from edgekws.audio.source import AudioSource, Condition
 from edgekws.dispatch.journal import Event, is_for_stdout
 from edgekws.errors import EdgekwsError, SinkError, UsageError
@@ -23,7 +24,6 @@ from edgekws.runtime.notify import Notifier
 from edgekws.runtime.onlookers import Onlookers
 from edgekws.runtime.outlets import Outlet
 from edgekws.runtime.parts import Parts, Rebuild, succeed
-from edgekws.runtime.recent import Recent
 from edgekws.runtime.reload import Reloader
 from edgekws.runtime.scribe import Scribe
 from edgekws.runtime.signals import signals
@@ -184,6 +184,7 @@ class Daemon:
                 return
 
     def _push(self, block: Block, desk: Desk) -> None:
+        desk.hear(block)
         detections = self._parts.detector.push(block)
         self._recent.push(block)
         heard = () if self._muted else detections

@@ -8,7 +8,7 @@ from typing import Final
 
 from edgekws.dispatch.commands import CommandTable
 from edgekws.dispatch.dispatcher import Dispatcher
-from edgekws.events import Detection, Dispatch
+from edgekws.events import Block, Detection, Dispatch
 from edgekws.runtime.health import DispatchCounts
 
 FAREWELL_SECONDS: Final = 60.0  # what sinks have for their queues when a reload replaces them
@@ -20,9 +20,15 @@ class Desk:
     def __init__(self, table: CommandTable, on_result: Callable[[Dispatch], None]) -> None:
         self._on_result = on_result
         self._table = table
+        self._hearers = table.hearers
         self._current = Dispatcher(table, on_result)
         self._retired: list[Dispatcher] = []
         self._submitted = 0
+
+    def hear(self, block: Block) -> None:
+        """Let the sinks that want audio have a block, before what is detected in it."""
+        for hearer in self._hearers:
+            hearer.hear(block)
 
     def submit(self, detection: Detection) -> None:
         """Queue a detection at the sinks of its label."""
@@ -34,6 +40,7 @@ class Desk:
         if table is self._table:
             return
         old, self._current, self._table = self._current, Dispatcher(table, self._on_result), table
+        self._hearers = table.hearers
         self._retired.append(old)
         threading.Thread(
             target=old.close, args=(FAREWELL_SECONDS,), name="farewell", daemon=True

@@ -3,11 +3,11 @@
 import time
 from collections.abc import Callable, Iterator, Sequence
 
+from edgekws.audio.recent import Recent
 from edgekws.dispatch.journal import Event
 from edgekws.events import Block, Detection, NearMiss
 from edgekws.runtime.detector import Detector
 from edgekws.runtime.outlets import Listener
-from edgekws.runtime.recent import Recent
 from edgekws.runtime.sight import Sight
 
 Keep = Callable[[NearMiss, Block], None]

@@ -3,10 +3,10 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from edgekws.audio.recent import Recent
 from edgekws.dispatch.commands import Command, CommandTable
 from edgekws.runtime.decide import Decider, anything
 from edgekws.runtime.detector import Detector
-from edgekws.runtime.recent import Recent
 
 
 @dataclass(frozen=True, slots=True)

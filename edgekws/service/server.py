@@ -6,16 +6,15 @@ import signal
 import socket
 import threading
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
 from typing import Final
-from urllib.parse import urlsplit
 
 from wyoming.error import Error
 from wyoming.info import Info
 
 from edgekws.audio.wake import WakePipe
+from edgekws.dispatch.tcp import Address
 from edgekws.dispatch.wire import EventReader, WireError, write_event
-from edgekws.errors import EdgekwsError, SourceError, UsageError
+from edgekws.errors import EdgekwsError, SourceError
 from edgekws.runtime.tally import Tally
 from edgekws.service.pool import Pool
 from edgekws.service.session import Session
@@ -26,35 +25,6 @@ IDLE_SECONDS: Final = 300.0  # a client that says nothing for so long is let go
 WRITE_SECONDS: Final = 5.0  # one that does not read is let go after this
 JOIN_SECONDS: Final = 1.0
 MAX_CLIENTS: Final = 64
-
-
-@dataclass(frozen=True, slots=True)
-class Address:
-    """Where the service is."""
-
-    host: str
-    port: int
-
-    @classmethod
-    def parse(cls, uri: str) -> "Address":
-        """Read tcp://HOST:PORT, or raise UsageError."""
-        try:
-            parts = urlsplit(uri)
-            host, port = parts.hostname, parts.port
-        except ValueError as error:
-            raise UsageError(f"--uri {uri!r}: {error}") from error
-        if parts.scheme != "tcp" or not host or port is None or parts.path or "@" in parts.netloc:
-            raise UsageError(f"--uri {uri!r}: write tcp://HOST:PORT, such as tcp://127.0.0.1:10400")
-        return cls(host, port)
-
-    @property
-    def uri(self) -> str:
-        """The address as a client writes it."""
-        return (
-            f"tcp://[{self.host}]:{self.port}"
-            if ":" in self.host
-            else f"tcp://{self.host}:{self.port}"
-        )
 
 
 class WakeServer:

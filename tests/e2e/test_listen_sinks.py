@@ -13,6 +13,7 @@ from tests.bundles import make_bundle, noise, tone
 from tests.commands import PATIENCE_SECONDS, Listening, edgekws, environment, write_wav
 from tests.hooks import HookServer
 from tests.mosquitto import Mosquitto
+from tests.speech_service import SpeechService
 
 SPEECH: Final = np.concatenate((noise(seconds=1), tone("yes"), noise(seconds=1))).tobytes()
 QUEUE_AND_ONE: Final = 17  # what waits for a sink, and what it is at
@@ -128,3 +129,17 @@ def test_a_pin_is_pulsed(tmp_path: Path, bundle: Path, monkeypatch: pytest.Monke
     source = ("--bundle", bundle, "--source", f"wav:{wav}")
     done = edgekws("listen", *source, "--sink", "gpio:17")
     assert [line["detail"] for line in done.lines[1:]] == ["pin 17: pulse"]
+
+
+def test_what_follows_a_wake_word_is_transcribed(tmp_path: Path, bundle: Path) -> None:
+    with SpeechService() as service:
+        text = f'sink = "transcribe"\nuri = "{service.uri}"\nsend_audio = true'
+        with Listening("--bundle", bundle, "--config", config(tmp_path, text)) as listening:
+            listening.feed(SPEECH + noise(seconds=2).tobytes())
+            heard, result = listening.event(), listening.event()
+    assert (heard["label"], result["status"]) == ("yes", "done")
+    assert result["detail"] == '"turn on the light"'
+    got = service.heard[0].pcm
+    begin = heard["sample"] - 8_000
+    assert len(got) > 16_000
+    assert np.array_equal(got, np.frombuffer(SPEECH, np.int16)[begin : begin + len(got)])

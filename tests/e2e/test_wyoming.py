@@ -243,3 +243,9 @@ def test_an_address_in_use_is_said(bundle: Path, service: Service) -> None:
     done = edgekws("wyoming", "--bundle", bundle, "--uri", f"tcp://127.0.0.1:{service.port}")
     assert done.code == 8
     assert f"tcp://127.0.0.1:{service.port} cannot be listened at: Address already" in done.error
+
+
+def test_an_address_that_is_none_is_refused(bundle: Path) -> None:
+    done = edgekws("wyoming", "--bundle", bundle, "--uri", "unix:///tmp/x")
+    assert done.code == 2
+    assert "--uri: 'unix:///tmp/x' is no address; write tcp://HOST:PORT" in done.error

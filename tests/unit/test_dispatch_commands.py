@@ -73,7 +73,7 @@ def test_a_sink_text_gives_settings() -> None:
     [
         (
             "telepathy:x",
-            'there is no sink "telepathy"; there are: .*mqtt, process, .*stdout, webhook',
+            'there is no sink "telepathy"; there are: .*process, .*stdout',
         ),
         ("", 'there is no sink ""'),
         ("stdout:file", "takes no settings"),

@@ -282,6 +282,7 @@ def test_every_example_of_the_shipped_file_is_valid() -> None:
         "lights on",
         "lights on",
         "*",
+        "lights on",
         "开灯",
     ]
     assert None not in (config.triggers["开灯"].on, config.triggers["开灯"].refractory_samples)

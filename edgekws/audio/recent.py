@@ -1,4 +1,4 @@
-"""The last seconds of audio, held so that a new detector can begin with a full window."""
+"""The last seconds of audio: a new detector begins with them, and a sink may hand them on."""
 
 from collections import deque
 from typing import Any, Final
@@ -39,6 +39,11 @@ class Recent:
         """Forget all."""
         self._blocks.clear()
         self._held = 0
+
+    @property
+    def end(self) -> int:
+        """The index of the sample after the newest, 0 where none is held."""
+        return self._blocks[-1].end if self._blocks else 0
 
     def last(self, samples: int) -> Block | None:
         """Return up to that many of the newest samples as one block, None where there are none."""
