@@ -11,22 +11,18 @@ read from the pipe: the features, the net, the trigger and the thread that write
 
 import argparse
 import json
-import os
-import re
-import select
-import signal
-import socket
 import subprocess
 import sys
-import threading
+import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Final
 
 import numpy as np
-from measure import RATE, print_table, run_script, speech
+from listening import Listening
+from measure import RATE, print_table, run_script, speech, write_wav
 
 from edgekws.events import Pcm
 from edgekws.runtime.wiring import find_bundle
@@ -35,10 +31,9 @@ from edgekws.specs import ModelSpec
 CHUNK: Final = 160  # samples sent at a time in real time
 FAST_CHUNK: Final = RATE
 WARM_SHARE: Final = 0.1  # of the audio, after which memory is looked at
-PATIENCE_SECONDS: Final = 120
 PAUSE_SECONDS: Final = 1.0
+BARE_SECONDS: Final = 600
 NOISE: Final = 30  # of the room, in steps of int16: a microphone is never all zeros
-MB: Final = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,83 +56,12 @@ class Part:
     line_ms_max: float | None
 
 
-class Listening:
-    """`edgekws listen` with a satellite connected: its lines with their times, and its log."""
+@dataclass(frozen=True, slots=True)
+class Bare:
+    """What the detector alone takes for the same audio, without a daemon around it."""
 
-    def __init__(self, bundle: Path) -> None:
-        source = ["--source", "tcp://127.0.0.1:0", "--bundle", str(bundle)]
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "edgekws", "listen", *source],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        )
-        self.lines: list[tuple[float, dict[str, Any]]] = []
-        self.log: list[str] = []
-        self._logged = threading.Condition()
-        self._readers = [threading.Thread(target=self._read), threading.Thread(target=self._follow)]
-
-    def __enter__(self) -> Self:
-        for reader in self._readers:
-            reader.start()
-        address = self.wait_for(r"waiting for a satellite on ([\d.]+):(\d+)")
-        self.connection = socket.create_connection((address[1], int(address[2])))
-        return self
-
-    def __exit__(self, *fault: object) -> None:
-        self.connection.close()
-        self.process.kill()
-        self.process.wait()
-        for reader in self._readers:
-            reader.join()
-
-    def wait_for(self, pattern: str) -> re.Match[str]:
-        """Return the match of a pattern in the log, once it is there."""
-        with self._logged:
-            found: list[re.Match[str]] = []
-            self._logged.wait_for(lambda: self._search(pattern, found), PATIENCE_SECONDS)
-        if not found:
-            sys.exit(f"soak.py: {pattern!r} was not logged: {' '.join(self.log[-3:])}")
-        return found[0]
-
-    def end(self) -> dict[str, int]:
-        """Let it fall silent, which shows that all was heard, and return its counters."""
-        self.wait_for("source lost")
-        self.process.send_signal(signal.SIGTERM)
-        ended = self.wait_for(r"ended (.*)")[1]
-        return {name: int(count) for name, count in (pair.split("=") for pair in ended.split())}
-
-    def status_mb(self, field: str) -> float:
-        """Return a size from /proc, such as VmRSS."""
-        text = Path(f"/proc/{self.process.pid}/status").read_text()
-        return int(text.split(f"{field}:")[1].split()[0]) * 1024 / MB
-
-    def cpu_seconds(self) -> float:
-        """Return the CPU time that it has taken."""
-        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(") ")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-    def _search(self, pattern: str, found: list[re.Match[str]]) -> bool:
-        found += [match for line in self.log if (match := re.search(pattern, line))]
-        return bool(found)
-
-    def _read(self) -> None:
-        """Keep each line with the time at which it could be read."""
-        assert self.process.stdout is not None
-        descriptor, held = self.process.stdout.fileno(), b""
-        while True:
-            select.select([descriptor], [], [])
-            now, portion = time.monotonic(), os.read(descriptor, 65_536)
-            if not portion:
-                return
-            *whole, held = (held + portion).split(b"\n")
-            self.lines += [(now, json.loads(line)) for line in whole]
-
-    def _follow(self) -> None:
-        assert self.process.stderr is not None
-        for line in self.process.stderr:
-            with self._logged:
-                self.log.append(line.decode().rstrip())
-                self._logged.notify_all()
+    bare_cpu_share: float
+    bare_rss_mb: float
 
 
 def main() -> int:
@@ -157,8 +81,9 @@ def main() -> int:
     same = [x for x in heard_fast if x[1] < last] == [x for x in heard_real if x[1] < last]
     for part in (fast, real):
         print(json.dumps(asdict(part)))
-    print(json.dumps({"same_detections": same}))
-    table((fast, real))
+    alone = bare(bundle.path, pcm, seconds=args.fast_seconds)
+    print(json.dumps({"same_detections": same, **asdict(alone)}))
+    table((fast, real), alone)
     whole = all(part.lost_samples == part.gaps == part.refused == 0 for part in (fast, real))
     return 0 if same and whole and fast.grown_mb_per_hour <= args.most_mb_per_hour else 1
 
@@ -191,7 +116,7 @@ def soak(
         rss_mb=round(rss, 2),
         grown_mb=round(rss - warm, 2),
         grown_mb_per_hour=round((rss - warm) / (1 - WARM_SHARE) / seconds * 3600, 2),
-        lost_samples=seconds * RATE - cut - counters["samples"],
+        lost_samples=seconds * RATE // step * step - cut - counters["samples"],
         gaps=counters["gaps"],
         refused=counters["refused"],
         detections=len(found),
@@ -220,6 +145,18 @@ def send(listening: Listening, pcm: Pcm, *, seconds: int, real: bool) -> tuple[l
     return sent, warm
 
 
+def bare(bundle: Path, pcm: Pcm, *, seconds: int) -> Bare:
+    """Let the detector alone hear up to ten minutes of the same audio, in a process of its own."""
+    with tempfile.TemporaryDirectory() as folder:
+        wav = write_wav(Path(folder, "a.wav"), pcm, seconds=min(seconds, BARE_SECONDS))
+        driver = [sys.executable, str(Path(__file__).with_name("drivers.py"))]
+        argv = [*driver, "edgekws", str(wav), str(bundle)]
+        done = subprocess.run(argv, capture_output=True, check=True)
+    figures = json.loads(done.stdout)
+    share, rss = figures["cpu_seconds_per_second"], figures["peak_rss_mb"]
+    return Bare(round(share, 5), round(rss, 2))
+
+
 def commands(model: ModelSpec) -> Pcm:
     """Return every command in two voices, each with a pause behind it."""
     from edgekws.train.synth import synthesize_words
@@ -243,7 +180,7 @@ def quantile(delays: Sequence[float], share: float) -> float | None:
     return round(1000 * float(np.quantile(np.array(delays), share, method="higher")), 2)
 
 
-def table(parts: Sequence[Part]) -> None:
+def table(parts: Sequence[Part], alone: Bare) -> None:
     print_table(
         (
             "pace",
@@ -267,6 +204,15 @@ def table(parts: Sequence[Part]) -> None:
                 f"{part.line_ms_p50} / {part.line_ms_p99} ms",
             )
             for part in parts
+        ]
+        + [
+            (
+                "the detector alone",
+                "",
+                f"{100 * alone.bare_cpu_share:.2f} %",
+                f"{alone.bare_rss_mb:.1f} MB",
+                *[""] * 4,
+            )
         ],
     )
 

@@ -37,6 +37,9 @@ class RawReader:
         self._block_bytes = block_samples * _SAMPLE_BYTES
         self._wait_seconds = wait_seconds
         self._wake = WakePipe()
+        self._poll = select.poll()
+        self._poll.register(descriptor, select.POLLIN)
+        self._poll.register(self._wake.fileno(), select.POLLIN)
         self._stopped = False
 
     def __iter__(self) -> Iterator[Block]:
@@ -88,11 +91,8 @@ class RawReader:
         """Return True when there is something to read, the end included, False after a stop."""
         if self._stopped:
             return False
-        poll = select.poll()
-        poll.register(self._descriptor, select.POLLIN)
-        poll.register(self._wake.fileno(), select.POLLIN)
         seconds = None if self._wait_seconds is None else self._wait_seconds[begun]
-        if not poll.poll(None if seconds is None else seconds * 1000):
+        if not self._poll.poll(None if seconds is None else seconds * 1000):
             raise SourceError(f"{self._name}: no audio for {seconds:g} s; look at what feeds it")
         return not self._stopped
 

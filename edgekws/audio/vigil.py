@@ -45,7 +45,7 @@ class Vigil:
 
     def _watch_value(self, block: Block) -> None:
         first = int(block.pcm.flat[0])
-        constant = bool((block.pcm == first).all())
+        constant = first == block.pcm.flat[-1] and bool((block.pcm == first).all())
         before = self._same if first == self._value else 0
         self._value, self._same = first, before + block.pcm.size if constant else 0
         self._same_seconds = self._same / block.sample_rate
@@ -57,8 +57,8 @@ class Vigil:
 
     def _watch_peaks(self, block: Block) -> None:
         pcm = block.pcm
-        share = np.count_nonzero((pcm >= _CLIPPED) | (pcm <= -_CLIPPED)) / pcm.size
-        is_clipped = share >= _CLIPPED_SHARE
+        is_loud = pcm.max() >= _CLIPPED or pcm.min() <= -_CLIPPED  # as few blocks are
+        is_clipped = is_loud and _share_clipped(block) >= _CLIPPED_SHARE
         self._clipped = self._clipped + pcm.size if is_clipped else 0
         self._clean = 0 if is_clipped else self._clean + pcm.size
         limit = LIMIT_SECONDS * block.sample_rate
@@ -66,3 +66,8 @@ class Vigil:
             self.complaint = "the sound is clipped all the time: turn the microphone's gain down"
         elif self._clean >= limit:
             self.complaint = ""
+
+
+def _share_clipped(block: Block) -> float:
+    pcm = block.pcm
+    return float(np.count_nonzero((pcm >= _CLIPPED) | (pcm <= -_CLIPPED)) / pcm.size)

@@ -4,7 +4,7 @@ import json
 import logging
 import os
 import sys
-from typing import Any, Final
+from typing import Any, Final, TextIO
 
 _THREADS: Final = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
@@ -15,9 +15,10 @@ def begin(*, verbose: bool, quiet: bool = True) -> None:
     `quiet` lets only warnings through; `verbose` lets everything through.
     """
     level = logging.DEBUG if verbose else logging.WARNING if quiet else logging.INFO
-    logging.basicConfig(
-        stream=sys.stderr, level=level, format="edgekws: %(levelname)s: %(message)s"
-    )
+    if not logging.getLogger().handlers:
+        logging.basicConfig(
+            stream=_own_stderr(), level=level, format="edgekws: %(levelname)s: %(message)s"
+        )
     _import_numpy_with_one_thread()
 
 
@@ -33,6 +34,21 @@ def print_line(value: Any) -> None:
         print(json.dumps(plain, ensure_ascii=False), flush=True)
     except UnicodeEncodeError:
         print(json.dumps(plain), flush=True)
+
+
+def _own_stderr() -> TextIO:
+    """Return stderr behind a descriptor of our own.
+
+    What audio libraries write to descriptor 2 while a microphone is opened is kept from people;
+    the log lines of other threads are not to vanish with it.
+    """
+    try:
+        descriptor = os.dup(sys.stderr.fileno())
+    except (OSError, ValueError):  # closed, or in the hands of a test
+        return sys.stderr
+    return open(  # noqa: PTH123  (logging keeps it to the end of the process)
+        descriptor, "w", buffering=1, encoding=sys.stderr.encoding, errors="backslashreplace"
+    )
 
 
 def _import_numpy_with_one_thread() -> None:

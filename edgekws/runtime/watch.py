@@ -33,6 +33,7 @@ class Watch:
     ) -> None:
         self._look, self._busy_seconds, self._on_hangup = look, busy_seconds, on_hangup
         self._wake = WakePipe()
+        self._stderr = os.dup(_STDERR)  # of our own: the other one is muted while a device opens
         self._stopped = False
         self._ending: float | None = None
         self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
@@ -57,6 +58,7 @@ class Watch:
         if self._thread.is_alive():
             self._thread.join()
         self._wake.close()
+        os.close(self._stderr)
 
     def _run(self) -> None:
         poll = select.poll()
@@ -75,12 +77,12 @@ class Watch:
 
     def _end_what_hangs(self) -> None:
         if (busy := self._busy_seconds()) > HANG_SECONDS:
-            die(f"the main loop has been at one thing for {busy:.0f} s")
+            die(f"the main loop has been at one thing for {busy:.0f} s", self._stderr)
         if self._ending is not None and time.monotonic() - self._ending > END_SECONDS:
-            die(f"did not end within {END_SECONDS:.0f} s of being told to")
+            die(f"did not end within {END_SECONDS:.0f} s of being told to", self._stderr)
 
 
-def die(reason: str) -> NoReturn:
-    """End the process from beside the thread that cannot end it any more."""
-    os.write(_STDERR, f"edgekws: error: {reason}: ended by its watch\n".encode())
+def die(reason: str, stderr: int = _STDERR) -> NoReturn:
+    """End the process from beside the thread that cannot end it any more, with one line."""
+    os.write(stderr, f"edgekws: error: {reason}: ended by its watch\n".encode())
     os._exit(EXIT_HUNG)

@@ -33,7 +33,7 @@ def test_nothing_leaks_or_is_lost_and_lines_are_soon(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     fast, real, both = [json.loads(line) for line in done.stdout.splitlines()]
-    assert both == {"same_detections": True}
+    assert both["same_detections"]
     assert (fast["lost_samples"], fast["gaps"], real["lost_samples"], real["gaps"]) == (0, 0, 0, 0)
     assert fast["detections"] == 2 * FAST_SECONDS // 4
     assert real["line_ms_p99"] < LOADED * LINE_MS

@@ -3,11 +3,12 @@
 import os
 import sys
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Self
 
 import pytest
 
 from edgekws.audio.devices import InputDevice, choose_device, list_devices, quiet_stderr
+from edgekws.audio.microphone import Microphone
 from edgekws.audio.stream_format import INT16, StreamFormat, choose_format
 from edgekws.errors import MissingExtraError, SourceError
 
@@ -28,6 +29,79 @@ DEVICES: Final = {
     9: device("pulse monitor"),
     11: device("default", is_default=True),
 }
+
+
+class FakePortAudio:
+    """PyAudio's module and its object in one, with devices of these names; the first is default."""
+
+    def __init__(self, *names: str) -> None:
+        self.names = names
+
+    def PyAudio(self) -> Self:  # noqa: N802  (theirs)
+        return self
+
+    def get_device_count(self) -> int:
+        return len(self.names)
+
+    def get_device_info_by_index(self, index: int) -> dict[str, object]:
+        name = self.names[index]
+        return {
+            "index": index,
+            "name": name,
+            "maxInputChannels": 1,
+            "defaultSampleRate": 16e3,
+            "hostApi": 0,
+        }
+
+    def get_default_input_device_info(self) -> dict[str, object]:
+        return self.get_device_info_by_index(0)
+
+    def get_host_api_info_by_index(self, index: int) -> dict[str, str]:
+        return {"name": "ALSA"}
+
+    def is_format_supported(self, rate: int, **format: object) -> bool:
+        return True
+
+    def open(self, **settings: object) -> Self:
+        return self
+
+    def close(self) -> None:
+        pass
+
+    terminate = close
+
+
+def opened(microphone: Microphone, *names: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Open and close the microphone on a machine with these devices; return which one it took."""
+    monkeypatch.setitem(sys.modules, "pyaudio", FakePortAudio(*names))
+    with microphone:
+        return microphone.device
+
+
+def test_the_default_device_is_taken_again_and_no_other_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """ALSA may have given it another number meanwhile."""
+    one = Microphone("", sample_rate=16_000, block_samples=BLOCK)
+    assert opened(one, "USB: Audio (hw:1,0)", monkeypatch=monkeypatch) == "USB: Audio (hw:1,0)"
+    with pytest.raises(
+        SourceError, match=r"was 'USB: Audio \(hw:1,0\)' and is 'Webcam' now, which"
+    ):
+        opened(one, "Webcam", "USB: Audio (hw:2,0)", monkeypatch=monkeypatch)
+    assert opened(one, "USB: Audio (hw:2,0)", monkeypatch=monkeypatch) == "USB: Audio (hw:2,0)"
+
+
+def test_another_device_that_a_pattern_suits_is_taken_and_said(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    one = Microphone("usb*", sample_rate=16_000, block_samples=BLOCK)
+    opened(one, "Webcam", "USB left", monkeypatch=monkeypatch)
+    assert opened(one, "Webcam", "USB right", monkeypatch=monkeypatch) == "USB right"
+    assert [r.getMessage() for r in caplog.records if r.levelname == "WARNING"] == [
+        "microphone was device='USB left' and is another now: device='USB right'"
+    ]
+    with pytest.raises(SourceError, match="no input device matches 'usb"):
+        opened(one, "Webcam", monkeypatch=monkeypatch)
 
 
 @dataclass(frozen=True)

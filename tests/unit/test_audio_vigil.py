@@ -34,9 +34,8 @@ def after(vigil: Vigil, *sounds: Pcm) -> tuple[str, str]:
 )
 def test_one_value_for_two_seconds_is_trouble(value: int, words: str) -> None:
     vigil = Vigil()
-    sound = noise(1.0, level=100)
-    assert after(vigil, sound, constant(1.8, value))[0] == ""
-    trouble, _ = after(vigil, constant(0.2, value))
+    assert after(vigil, noise(0.8, level=100), constant(1.92, value))[0] == ""
+    trouble, _ = after(vigil, constant(0.08, value))
     assert words in trouble
     assert after(vigil, noise(0.1, level=100))[0] == ""
 
