@@ -5,7 +5,7 @@ import select
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Self
+from typing import Final, Self
 
 from edgekws.audio.source import Condition, LiveSource
 from edgekws.audio.vigil import LIMIT_SECONDS, Vigil
@@ -14,6 +14,7 @@ from edgekws.errors import SourceError
 from edgekws.events import Block
 
 _log = logging.getLogger(__name__)
+LOSING_SECONDS: Final = 10.0  # so long a loss of audio is complained of
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,8 @@ class Ears:
         self._opened = self._stopped = self._fresh = False
         self._loss = ""
         self._working: float | None = None
-        self._reopenings = self._dropped = 0
+        self._reopenings = self._dropped = self._seen = 0
+        self._lost: float | None = None
         self._unchanged_until = self._unchanged_pause = self._pauses.unchanged[0]
         self._end: int | None = None
         self._shift = 0  # from the source's sample index to ours
@@ -72,7 +74,7 @@ class Ears:
             live=True,
             device=self._source.device,
             trouble=self._vigil.trouble or self._loss,
-            complaint=self._vigil.complaint,
+            complaint=self._vigil.complaint or self._losing(),
             dropped_frames=self._dropped + self._dropped_now(),
             reopenings=self._reopenings,
             working_since=self._working,
@@ -113,6 +115,7 @@ class Ears:
         """Yield blocks until a stop, or until it is worth to open the source again."""
         for block in self._source:
             self._vigil.push(block)
+            self._watch_drops()
             unchanged = self._vigil.unchanged_seconds
             if self._loss and not unchanged:
                 _log.info("source back source=%s", self.name)
@@ -125,6 +128,18 @@ class Ears:
                 return
             if not unchanged:
                 self._unchanged_until = self._unchanged_pause
+
+    def _watch_drops(self) -> None:
+        dropped = self._source.dropped_frames
+        if dropped > self._seen:
+            self._lost = self._clock()
+        self._seen = dropped
+
+    def _losing(self) -> str:
+        lost = self._lost
+        if lost is None or self._clock() - lost > LOSING_SECONDS:
+            return ""
+        return "audio is lost: the machine, or what brings the audio, is too slow"
 
     def _placed(self, block: Block) -> Block:
         """Return the block with its index in the stream as a whole."""

@@ -115,7 +115,7 @@ def test_a_gap_is_as_long_as_the_loss() -> None:
 
 def test_while_it_is_gone_the_reason_is_known() -> None:
     reasons: list[str] = []
-    tape = Tape([([SOUND], DIED), ABSENT, ([SOUND], None)])
+    tape = Tape([([SOUND], DIED), ABSENT, ([SOUND], None)], dropped_frames=0)
 
     def ask() -> float:
         reasons.append(ears.condition().trouble)
@@ -149,6 +149,21 @@ def test_what_is_no_source_error_ends_it() -> None:
     tape = Tape([([SOUND], EdgekwsError("the audio callback died"))])
     with pytest.raises(EdgekwsError, match="callback"):
         hear(tape, blocks=2)
+
+
+def test_lost_audio_is_complained_of_for_a_while() -> None:
+    tape = Tape([([SOUND] * 300, None)], dropped_frames=0)
+    with Ears(tape, pauses=PAUSES, clock=tape.clock) as ears:
+        blocks = iter(ears)
+        next(blocks)
+        assert ears.condition().complaint == ""
+        tape.dropped_frames = 160
+        next(blocks)
+        assert "audio is lost" in ears.condition().complaint
+        assert ears.condition().trouble == ""
+        list(islice(blocks, 101))
+        assert ears.condition().complaint == ""
+        ears.stop()
 
 
 def test_zeros_are_trouble_and_opened_again_ever_more_rarely() -> None:

@@ -21,6 +21,7 @@ from edgekws.export.targets import find_target
 from edgekws.runtime.config import read_config
 from tests.bundles import make_bundle, manifest, model_spec
 from tests.commands import ROOT
+from tests.needs import lacking
 
 INSTALLER = {
     "README.md",
@@ -36,9 +37,12 @@ INSTALLER = {
 }
 
 MOST_EXPOSED = 20  # tenths of systemd's scale from 0 to 10; the unit has 1.6
-needs_systemd = pytest.mark.skipif(
-    shutil.which("systemd-analyze") is None, reason="needs the Debian package systemd"
-)
+
+
+@pytest.fixture
+def needs_systemd() -> None:
+    if shutil.which("systemd-analyze") is None:
+        lacking("systemd-analyze is missing; apt install systemd")
 
 
 def quiet(_: str) -> None:
@@ -183,7 +187,7 @@ def test_the_readme_says_for_what_it_is(made: Release) -> None:
     assert "{" not in text
 
 
-@needs_systemd
+@pytest.mark.usefixtures("needs_systemd")
 @pytest.mark.parametrize("name", ["edgekws.service", "edgekws-user.service"])
 def test_systemd_understands_the_units(made: Release, tmp_path: Path, name: str) -> None:
     done = systemd_analyze("verify", filled_unit(made, name, tmp_path))
@@ -191,7 +195,7 @@ def test_systemd_understands_the_units(made: Release, tmp_path: Path, name: str)
     assert done.stderr == ""
 
 
-@needs_systemd
+@pytest.mark.usefixtures("needs_systemd")
 def test_the_system_unit_exposes_little(made: Release, tmp_path: Path) -> None:
     unit = filled_unit(made, "edgekws.service", tmp_path)
     done = systemd_analyze("security", "--offline=true", f"--threshold={MOST_EXPOSED}", unit)
