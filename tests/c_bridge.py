@@ -19,7 +19,7 @@ WARNINGS: Final = (
     "-Werror",
 )
 INCLUDES: Final = [f"-I{FIRMWARE / 'include'}", f"-I{FIRMWARE / 'generated'}"]
-SOURCES: Final = (FIRMWARE / "src" / "ekws_frame.c", FIRMWARE / "src" / "ekws_bridge.c")
+SOURCES: Final = tuple(sorted((FIRMWARE / "src").glob("*.c")))
 MAX_WIRE: Final = 82
 LABELS_HASH: Final = 0xC0FFEE
 TIMEOUT_MS: Final = 700

@@ -38,8 +38,8 @@ def _add_listen(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]
         default=[],
         metavar="SINK",
         help="where every command goes: stdout: (the default), process:PROGRAM ARG ...,"
-        " mqtt:HOST:PORT, webhook:URL or gpio:PIN; may be given again; in place of the"
-        " commands in --config",
+        " mqtt:HOST:PORT, webhook:URL, gpio:PIN or serial:DEVICE; may be given again;"
+        " in place of the commands in --config",
     )
     parser.add_argument("--config", type=Path, metavar="TOML", help="a listen.toml")
     parser.add_argument(

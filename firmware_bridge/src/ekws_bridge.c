@@ -1,77 +1,10 @@
 /* The board's side of the conversation; see SPEC.md. */
 #include "ekws_bridge.h"
 
+#include "ekws_answer.h"
+
 #define FIRST_SESSION 1u
 #define SPREAD 0x9E3779B1u /* odd, so that a product is never of two numbers */
-
-static void tell(const struct ekws_link *link, enum ekws_event event, uint32_t detail)
-{
-    if (link->config->event) {
-        link->config->event(link->config->context, event, detail);
-    }
-}
-
-/* Send a frame that answers `to`: its session, command and sequence number. */
-static int answer(const struct ekws_link *link, const struct ekws_header *to, enum ekws_type type,
-                  const uint8_t *payload, uint8_t length)
-{
-    uint8_t wire[EKWS_MAX_WIRE];
-    struct ekws_header header = *to;
-    int count;
-
-    header.version = EKWS_LOWEST_VERSION;
-    header.type = (uint8_t)type;
-    header.flags = EKWS_FLAG_FROM_BOARD;
-    header.length = length;
-    count = ekws_encode(wire, &header, payload);
-    if (link->config->write(link->config->context, wire, (size_t)count) < 0) {
-        return EKWS_ERROR_WRITE;
-    }
-    return EKWS_OK;
-}
-
-static int refuse(const struct ekws_link *link, const struct ekws_header *to,
-                  enum ekws_reason reason, uint32_t detail)
-{
-    uint8_t payload[EKWS_NACK_SIZE];
-    struct ekws_nack nack;
-
-    nack.reason = (uint8_t)reason;
-    nack.detail = detail;
-    ekws_nack_write(payload, &nack);
-    tell(link, EKWS_EVENT_REFUSED, (uint32_t)reason);
-    return answer(link, to, EKWS_TYPE_NACK, payload, EKWS_NACK_SIZE);
-}
-
-static int send_hello(const struct ekws_link *link, const struct ekws_header *to)
-{
-    uint8_t payload[EKWS_HELLO_SIZE];
-    struct ekws_hello hello;
-
-    hello.lowest = EKWS_LOWEST_VERSION;
-    hello.highest = EKWS_HIGHEST_VERSION;
-    hello.timeout_ms = link->config->timeout_ms;
-    hello.build = link->config->build;
-    hello.boots = link->boots;
-    hello.labels = link->config->labels_hash;
-    hello.nonce = link->nonce;
-    ekws_hello_write(payload, &hello);
-    return answer(link, to, EKWS_TYPE_HELLO, payload, EKWS_HELLO_SIZE);
-}
-
-static int send_state(const struct ekws_link *link, const struct ekws_header *to)
-{
-    uint8_t payload[EKWS_STATE_SIZE];
-    struct ekws_state state;
-
-    state.outputs = link->config->outputs(link->config->context);
-    state.executed = link->executed;
-    state.refused_frames = link->refused_frames;
-    state.losses = link->losses;
-    state.safe = link->safe;
-    ekws_state_write(payload, &state);
-    return answer(link, to, EKWS_TYPE_STATE, payload, EKWS_STATE_SIZE);
-}
 
 static void drive_safe(struct ekws_link *link)
 {
@@ -89,7 +22,7 @@ static void heard(struct ekws_link *link, uint32_t now_ms)
     link->heard_ms = now_ms;
     if (link->safe) {
         link->safe = 0;
-        tell(link, EKWS_EVENT_UP, link->session);
+        ekws_tell(link, EKWS_EVENT_UP, link->session);
     }
 }
 
@@ -113,11 +46,11 @@ static int on_hello(struct ekws_link *link, struct ekws_header *header, const ui
 
     ekws_hello_read(&hello, payload);
     if (hello.lowest > EKWS_HIGHEST_VERSION || hello.highest < EKWS_LOWEST_VERSION) {
-        return refuse(link, header, EKWS_REASON_VERSION,
+        return ekws_refuse(link, header, EKWS_REASON_VERSION,
                       EKWS_LOWEST_VERSION | EKWS_HIGHEST_VERSION << 8);
     }
     if (hello.labels != link->config->labels_hash) {
-        return refuse(link, header, EKWS_REASON_LABELS, link->config->labels_hash);
+        return ekws_refuse(link, header, EKWS_REASON_LABELS, link->config->labels_hash);
     }
     if (link->session == 0 || hello.nonce != link->nonce) {
         link->nonce = hello.nonce;
@@ -128,7 +61,7 @@ static int on_hello(struct ekws_link *link, struct ekws_header *header, const ui
     }
     header->session = link->session;
     heard(link, now_ms);
-    return send_hello(link, header);
+    return ekws_send_hello(link, header);
 }
 
 /* Give the last command its answer, or give it again. */
@@ -136,9 +69,9 @@ static int send_answer(struct ekws_link *link, const struct ekws_header *to)
 {
     link->waiting = 0;
     if (link->answer == 0) {
-        return answer(link, to, EKWS_TYPE_ACK, 0, 0);
+        return ekws_answer(link, to, EKWS_TYPE_ACK, 0, 0);
     }
-    return refuse(link, to, (enum ekws_reason)link->answer, link->answer_detail);
+    return ekws_refuse(link, to, (enum ekws_reason)link->answer, link->answer_detail);
 }
 
 static uint32_t age_ms(const struct ekws_link *link, uint32_t now_ms)
@@ -212,16 +145,16 @@ static int on_session_frame(struct ekws_link *link, const struct ekws_header *he
                             const uint8_t *payload, uint32_t now_ms)
 {
     if (link->session == 0 || header->session != link->session) {
-        return refuse(link, header, EKWS_REASON_SESSION, link->session);
+        return ekws_refuse(link, header, EKWS_REASON_SESSION, link->session);
     }
     heard(link, now_ms);
     switch (header->type) {
     case EKWS_TYPE_COMMAND:
         return on_command(link, header, payload, now_ms);
     case EKWS_TYPE_HEARTBEAT:
-        return answer(link, header, EKWS_TYPE_HEARTBEAT, 0, 0);
+        return ekws_answer(link, header, EKWS_TYPE_HEARTBEAT, 0, 0);
     default:
-        return send_state(link, header);
+        return ekws_send_state(link, header);
     }
 }
 
@@ -234,14 +167,14 @@ static int on_frame(struct ekws_link *link, struct ekws_header *header, const ui
         return EKWS_OK; /* our own, come back */
     }
     if (header->version < EKWS_LOWEST_VERSION || header->version > EKWS_HIGHEST_VERSION) {
-        return refuse(link, header, EKWS_REASON_VERSION,
+        return ekws_refuse(link, header, EKWS_REASON_VERSION,
                       EKWS_LOWEST_VERSION | EKWS_HIGHEST_VERSION << 8);
     }
     if (size < 0) {
-        return refuse(link, header, EKWS_REASON_TYPE, header->type);
+        return ekws_refuse(link, header, EKWS_REASON_TYPE, header->type);
     }
     if (header->length < size) {
-        return refuse(link, header, EKWS_REASON_LENGTH, (uint32_t)size);
+        return ekws_refuse(link, header, EKWS_REASON_LENGTH, (uint32_t)size);
     }
     if (header->type == EKWS_TYPE_HELLO) {
         return on_hello(link, header, payload, now_ms);
@@ -262,7 +195,7 @@ static int on_end(struct ekws_link *link, uint32_t now_ms)
     link->held = 0;
     if (error) {
         link->refused_frames++;
-        tell(link, EKWS_EVENT_NOISE, link->refused_frames);
+        ekws_tell(link, EKWS_EVENT_NOISE, link->refused_frames);
         return error;
     }
     return on_frame(link, &header, payload, now_ms);
@@ -291,7 +224,7 @@ int ekws_init(struct ekws_link *link, const struct ekws_config *config, uint32_t
     link->boots = boots;
     link->heard_ms = now_ms;
     drive_safe(link);
-    return send_hello(link, &unasked);
+    return ekws_send_hello(link, &unasked);
 }
 
 int ekws_feed(struct ekws_link *link, const uint8_t *bytes, size_t count, uint32_t now_ms)
@@ -334,8 +267,8 @@ int ekws_poll(struct ekws_link *link, uint32_t now_ms)
             settle(link, EKWS_REASON_STALE, age_ms(link, now_ms));
         }
         drive_safe(link);
-        tell(link, EKWS_EVENT_DOWN, link->losses);
-        return send_state(link, &header);
+        ekws_tell(link, EKWS_EVENT_DOWN, link->losses);
+        return ekws_send_state(link, &header);
     }
     if (link->waiting) {
         header.command = link->command_id;
