@@ -77,6 +77,10 @@ class SerialSink:
 
     def send(self, detection: Detection) -> Dispatch:
         """Get the command through and return what the board, or time, said."""
+        return self.send_after(detection, 0.0)
+
+    def send_after(self, detection: Detection, waited_seconds: float) -> Dispatch:
+        """Do so for a command whose time to live began so long ago."""
         if detection.label not in self._ids:
             return self._result(detection, "failed", "the label is not in the firmware's set", 1)
         order = Order(
@@ -84,6 +88,7 @@ class SerialSink:
             score=min(max(detection.score, 0.0), 1.0),
             time_to_live_ms=self._time_to_live_ms,
             argument=self._arguments.get(detection.label, 0),
+            age_ms=round(waited_seconds * 1000),
         )
         outcome = self._driver.send(order)
         return self._result(detection, outcome.status, outcome.detail, outcome.tries)

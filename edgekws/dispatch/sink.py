@@ -72,6 +72,15 @@ class Hearer(Protocol):
         ...
 
 
+@runtime_checkable
+class Aging(Protocol):
+    """`send` with one more argument, for a sink whose commands grow too old to carry out."""
+
+    def send_after(self, detection: Detection, waited_seconds: float) -> Dispatch:
+        """Act as `send` does on a detection that has waited in the queue for so long."""
+        ...
+
+
 class SinkSettings(Protocol):
     """The settings of one sink: a frozen struct derived from `edgekws.specs.Spec`."""
 

@@ -6,7 +6,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-from edgekws.dispatch.sink import Sink
+from edgekws.dispatch.sink import Aging, Sink
 from edgekws.events import Detection, Dispatch
 
 log = logging.getLogger(__name__)
@@ -25,7 +25,7 @@ class Worker:
         self.sink = sink
         self._on_result = on_result
         self._queue_size = queue_size
-        self._queue: deque[Detection] = deque()
+        self._queue: deque[tuple[Detection, float]] = deque()  # with when it was queued
         self._changed = threading.Condition()
         self._finishing = False
         self._finished = False
@@ -42,7 +42,7 @@ class Worker:
         with self._changed:
             if self._finishing or len(self._queue) >= self._queue_size:
                 return False
-            self._queue.append(detection)
+            self._queue.append((detection, time.monotonic()))
             self._changed.notify()
             return True
 
@@ -55,7 +55,7 @@ class Worker:
     def abandon(self) -> tuple[Detection, ...]:
         """Empty the queue and return what was in it."""
         with self._changed:
-            left = tuple(self._queue)
+            left = tuple(detection for detection, _ in self._queue)
             self._queue.clear()
             return left
 
@@ -65,18 +65,18 @@ class Worker:
         return not self._thread.is_alive()
 
     def _run(self) -> None:
-        while (detection := self._next()) is not None:
-            self._on_result(self._send(detection))
+        while (waiting := self._next()) is not None:
+            self._on_result(self._send(*waiting))
         self._finished = True
 
-    def _next(self) -> Detection | None:
+    def _next(self) -> tuple[Detection, float] | None:
         with self._changed:
             self._changed.wait_for(lambda: self._queue or self._finishing)
             return self._queue.popleft() if self._queue else None
 
-    def _send(self, detection: Detection) -> Dispatch:
+    def _send(self, detection: Detection, queued: float) -> Dispatch:
         try:
-            result: object = self.sink.send(detection)
+            result: object = self._hand_over(detection, queued)
             if not isinstance(result, Dispatch):
                 raise TypeError(f"send returned {type(result).__name__}, not Dispatch")
         except Exception as error:  # sinks of third parties may raise anything
@@ -84,3 +84,8 @@ class Worker:
             detail = " ".join(f"{type(error).__name__}: {error}".split())
             return Dispatch(detection.id, detection.label, self.sink.name, "failed", detail)
         return result
+
+    def _hand_over(self, detection: Detection, queued: float) -> object:
+        if isinstance(self.sink, Aging):
+            return self.sink.send_after(detection, time.monotonic() - queued)
+        return self.sink.send(detection)

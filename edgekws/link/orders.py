@@ -27,12 +27,16 @@ class Timing:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """A command to get through; `score` is 0 to 1, the time to live at most 65,535 ms."""
+    """A command to get through; `score` is 0 to 1, the time to live at most 65,535 ms.
+
+    `age_ms` is how old it is already.
+    """
 
     label: int
     score: float
     time_to_live_ms: int
     argument: int = 0
+    age_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +54,7 @@ class Flight:
     def __init__(self, order: Order, command: int, now_ms: int) -> None:
         self.order, self.command = order, command
         self.tries, self.due_ms = 0, now_ms
-        self._born_ms = now_ms
+        self._born_ms = now_ms - order.age_ms
 
     @property
     def end_ms(self) -> int:

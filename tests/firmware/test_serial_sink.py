@@ -139,6 +139,15 @@ def test_a_command_without_a_board_runs_out_of_its_time(
     assert (result.status, result.detail) == ("timeout", "the link is down within 200 ms")
 
 
+def test_the_time_in_the_queue_counts(board: SimulatedBoard, labels: tuple[str, ...]) -> None:
+    sink = opened(board.port, labels)
+    assert sink.send(heard("on")).status == "done"
+    late = sink.send_after(heard("off"), 30.0)
+    sink.close()
+    assert (late.status, late.detail) == ("timeout", "no answer within 30000 ms")
+    assert len([line for line in board.log() if line.startswith("run")]) == 1
+
+
 def test_closing_ends_a_send_that_waits(tmp_path: Path, labels: tuple[str, ...]) -> None:
     sink = opened(tmp_path / "tty*", labels)
     results = []

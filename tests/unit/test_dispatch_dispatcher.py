@@ -56,6 +56,20 @@ class SilentSink(StdoutSink):
         return None  # type: ignore[return-value]
 
 
+class AgingGate(GateSink):
+    """Is told how long each detection waited in the queue."""
+
+    name = "aging"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waited: list[float] = []
+
+    def send_after(self, detection: Detection, waited_seconds: float) -> Dispatch:
+        self.waited.append(waited_seconds)
+        return self.send(detection)
+
+
 def detection(number: int, label: str = "go") -> Detection:
     return Detection(number, label, 0.9, 16_000 * number, float(number))
 
@@ -79,6 +93,24 @@ def test_a_detection_reaches_every_sink_of_its_label() -> None:
         (1, "gate", "done"),
     }
     assert dispatcher.close(PATIENCE_SECONDS)
+
+
+def test_a_sink_that_asks_is_told_how_long_a_detection_waited() -> None:
+    sink = AgingGate()
+    dispatcher, results = started(sink)
+    begin = time.monotonic()
+    dispatcher.submit(detection(1))
+    dispatcher.submit(detection(2))
+    submitted = time.monotonic()
+    sink.begun.acquire(timeout=PATIENCE_SECONDS)
+    opened = time.monotonic()
+    sink.gate.set()
+    take(results, 2)
+    end = time.monotonic()
+    dispatcher.close(PATIENCE_SECONDS)
+    first, second = sink.waited
+    assert 0 <= first <= opened - begin
+    assert opened - submitted <= second <= end - begin
 
 
 def test_a_label_without_a_command_goes_nowhere() -> None:
