@@ -18,6 +18,14 @@ ENGINE_PACKAGES: Final = {
 """For each extra the package that it brings, and any that does in its place."""
 
 AUDIO_PACKAGES: Final = ("soundfile", "soxr")
+SINK_PACKAGES: Final = {
+    "mqtt": "paho-mqtt",
+    "gpio": "gpiozero",
+    "serial": "pyserial",
+    "wyoming": "wyoming",
+}
+"""For each extra that a sink or service needs the package that it brings."""
+
 ADVICE: Final = "pip install 'edgekws[{extra}]'"
 
 
@@ -38,6 +46,7 @@ def run(args: argparse.Namespace) -> int:
         _package("numpy", extra=None),
         *_engines(),
         *(_package(name, extra="audio") for name in AUDIO_PACKAGES),
+        *(_package(name, extra=extra) for extra, name in SINK_PACKAGES.items()),
         _found("microphones", _count_devices, needed=False),
         _found("bundle", lambda: _check_bundle(args.bundle), needed=True),
         _found("auto", lambda: _measure(args.bundle), needed=False),

@@ -7,6 +7,7 @@ from typing import Final
 
 from edgekws.dispatch.sink import (
     Announcer,
+    Claimant,
     Hearer,
     Linked,
     NumberingSettings,
@@ -80,7 +81,7 @@ def open_table(commands: Iterable[Command]) -> CommandTable:
     """Open the sinks: one for each set of settings, which commands with equal settings share.
 
     Raises:
-        SinkError: a sink cannot be built; those opened before it are closed again.
+        SinkError: a sink cannot be built, or two claim the same; those opened are closed again.
     """
     opened: list[tuple[SinkSettings, Sink]] = []
     routes: dict[str, tuple[Sink, ...]] = {}
@@ -88,6 +89,7 @@ def open_table(commands: Iterable[Command]) -> CommandTable:
         for command in commands:
             sink = next((sink for settings, sink in opened if settings == command.sink), None)
             if sink is None:
+                _check_claim(command, [settings for settings, _ in opened])
                 sink = _open(command)
                 undo.callback(sink.close)
                 opened.append((command.sink, sink))
@@ -107,6 +109,20 @@ def _announce(routes: Mapping[str, tuple[Sink, ...]], sinks: Iterable[Sink]) -> 
     for sink in sinks:
         if isinstance(sink, Announcer):
             sink.announce([label for label, row in routes.items() if sink in row])
+
+
+def _check_claim(command: Command, others: Iterable[SinkSettings]) -> None:
+    """Raise SinkError where sinks of other settings have what this one would have to itself."""
+    claim = _claim(command.sink)
+    if claim and claim in map(_claim, others):
+        raise SinkError(
+            f'command "{command.label}": another table has the {claim} with other settings; '
+            'make them equal, or write one table with label = "*"'
+        )
+
+
+def _claim(settings: SinkSettings) -> str:
+    return settings.claim() if isinstance(settings, Claimant) else ""
 
 
 def _open(command: Command) -> Sink:

@@ -71,6 +71,11 @@ class MqttSettings(Spec, frozen=True):
             raise ValueError("write mqtt:HOST or mqtt:HOST:PORT; the rest goes into listen.toml")
         return cls(host=place.hostname or "", port=place.port)
 
+    def claim(self) -> str:
+        """Return the device, which one connection speaks for; a topic of one's own is anybody's."""
+        name = self.device or machine_name()
+        return "" if self.topic else f"mqtt device {name} at {self.host}"
+
     def open(self) -> "MqttSink":
         """Read the files and begin to connect; a broker that is not there may come later."""
         return MqttSink(self)
@@ -83,7 +88,7 @@ class MqttSink:
 
     def __init__(self, settings: MqttSettings) -> None:
         self._settings = settings
-        self._device = settings.device or _machine_name()
+        self._device = settings.device or machine_name()
         self._labels: tuple[str, ...] = ()
         self._broker = Broker(_access(settings), None if settings.topic else self._presence())
 
@@ -145,5 +150,6 @@ def _check_topic(key: str, topic: str) -> None:
         raise ValueError(f"{key} is longer than {_TOPIC_BYTES} bytes")
 
 
-def _machine_name() -> str:
+def machine_name() -> str:
+    """Return the name of this machine, with other letters than a device takes as "-"."""
     return re.sub(r"[^A-Za-z0-9_-]", "-", socket.gethostname())[:64] or "device"

@@ -81,6 +81,15 @@ class Aging(Protocol):
         ...
 
 
+@runtime_checkable
+class Claimant(Protocol):
+    """One more verb, for settings of a sink that has something to itself."""
+
+    def claim(self) -> str:
+        """Return what no two sinks can have at once, in words; "" is nothing."""
+        ...
+
+
 class SinkSettings(Protocol):
     """The settings of one sink: a frozen struct derived from `edgekws.specs.Spec`."""
 

@@ -70,14 +70,44 @@ def test_home_assistant_sees_a_device_and_that_it_died(tmp_path: Path, bundle: P
             assert states.until(b"offline")
 
 
-def test_a_missing_package_is_named_with_the_line_that_installs_it(bundle: Path) -> None:
+def test_a_broker_that_dies_costs_no_detection_and_gets_the_command_when_it_is_back(
+    tmp_path: Path, bundle: Path
+) -> None:
+    with Mosquitto(tmp_path) as broker:
+        text = (
+            f'sink = "mqtt"\nhost = "localhost"\nport = {broker.port}\ndevice = "den"\n'
+            "timeout_seconds = 60.0"
+        )
+        with Listening("--bundle", bundle, "--config", config(tmp_path, text)) as listening:
+            listening.feed(SPEECH)
+            assert [listening.event()["event"] for _ in range(2)] == ["detection", "dispatch"]
+            broker.kill()
+            listening.feed(SPEECH)
+            assert listening.event()["event"] == "detection"
+            broker.start()
+            result = listening.event()
+            assert (result["event"], result["status"], result["id"]) == ("dispatch", "done", 2)
+            (state,) = broker.read("edgekws/den/availability")
+            assert state.payload == b"online"
+
+
+@pytest.mark.parametrize(
+    ("command", "module", "extra"),
+    [
+        (("listen", "--source", "-", "--sink", "mqtt:broker"), "paho", "mqtt"),
+        (("listen", "--source", "-", "--sink", "gpio:17"), "gpiozero", "gpio"),
+        (("wyoming",), "wyoming", "wyoming"),
+    ],
+)
+def test_a_missing_package_is_named_with_the_line_that_installs_it(
+    bundle: Path, command: tuple[str, ...], module: str, extra: str
+) -> None:
     script = (
-        "import sys; sys.modules['paho'] = None\n"
+        f"import sys; sys.modules[{module!r}] = None\n"
         "from edgekws.cli.app import main; sys.exit(main(sys.argv[1:]))"
     )
-    flags = ("listen", "--source", "-", "--bundle", str(bundle), "--sink", "mqtt:broker")
     done = subprocess.run(
-        [sys.executable, "-c", script, *flags],
+        [sys.executable, "-c", script, *command, "--bundle", str(bundle)],
         env=environment(),
         input=b"",
         capture_output=True,
@@ -85,7 +115,7 @@ def test_a_missing_package_is_named_with_the_line_that_installs_it(bundle: Path)
         check=False,
     )
     assert done.returncode == 7
-    assert b"pip install 'edgekws[mqtt]'" in done.stderr
+    assert f"pip install 'edgekws[{extra}]'" in done.stderr.decode()
 
 
 @pytest.mark.parametrize(

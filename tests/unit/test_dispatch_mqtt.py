@@ -268,6 +268,25 @@ def test_a_sink_text_with_more_is_refused(text: str) -> None:
         parse_sink(text)
 
 
+def test_two_tables_of_one_device_need_the_same_settings() -> None:
+    commands = [
+        Command("on", MqttSettings(host="127.0.0.1", port=1, device="den")),
+        Command("off", MqttSettings(host="127.0.0.1", port=1, device="den", timeout_seconds=1.0)),
+    ]
+    with pytest.raises(SinkError, match='command "off": another table has the mqtt device den at'):
+        open_table(commands)
+    join_threads()
+
+
+def test_topics_of_ones_own_may_differ_in_all() -> None:
+    topics = [MqttSettings(host="127.0.0.1", port=1, topic=name) for name in ("a", "b")]
+    table = open_table(same_commands(["on"], topics))
+    for sink in table.sinks:
+        sink.close()
+    assert len(table.sinks) == 2
+    join_threads()
+
+
 def test_files_that_cannot_be_used_are_named_at_start_up(tmp_path: Path) -> None:
     no_authority = MqttSettings(host="a", tls=True, ca_file=str(tmp_path / "ca"))
     with pytest.raises(SinkError, match=r"ca_file: .*ca gives no certificate authority: No such"):
