@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from edgekws.runtime.decide import Decider
     from edgekws.runtime.notify import Notifier
     from edgekws.runtime.parts import Parts
+    from edgekws.runtime.voice import Voice
     from edgekws.specs import ModelSpec
 
 DEFAULT_SOURCE: Final = "mic:"
@@ -109,7 +110,9 @@ class Assembly:
         kept = old is not None and old.commands == commands
         table = old.table if old is not None and kept else open_table(commands)
         name = f"{bundle.manifest.name} {bundle.manifest.version}"
-        return Parts(name, device.detector, table, commands, _decider(config, model))
+        return Parts(
+            name, device.detector, table, commands, _decider(config, model), _voice(config, model)
+        )
 
 
 def _decider(config: "ListenConfig", model: "ModelSpec") -> "Decider":
@@ -123,6 +126,14 @@ def _decider(config: "ListenConfig", model: "ModelSpec") -> "Decider":
         sample_rate=model.features.sample_rate,
         clock=lambda: datetime.now().time(),
     )
+
+
+def _voice(config: "ListenConfig", model: "ModelSpec") -> "Voice | None":
+    from edgekws.runtime.voice import Voice
+
+    if config.voice is None:
+        return None
+    return Voice(config.voice, sample_rate=model.features.sample_rate)
 
 
 def _notifier() -> "Notifier":

@@ -12,7 +12,8 @@ from typing import Any, Final
 import msgspec
 import numpy as np
 
-from edgekws.errors import ConfigError, DataError, MissingExtraError
+from edgekws.audio.extras import load_extra
+from edgekws.errors import ConfigError, DataError
 from edgekws.events import Pcm
 from edgekws.specs import Spec
 
@@ -190,10 +191,8 @@ def _write(path: Path, data: bytes) -> None:
 
 
 def _cipher(key: bytes) -> Any:
-    try:
-        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-    except ImportError as error:
-        raise MissingExtraError(
-            "captures are encrypted with cryptography: pip install 'edgekws[captures]'"
-        ) from error
-    return AESGCM(key)
+    purpose = "[captures] in listen.toml"
+    library = load_extra(
+        "cryptography.hazmat.primitives.ciphers.aead", extra="captures", purpose=purpose
+    )
+    return library.AESGCM(key)

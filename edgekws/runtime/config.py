@@ -21,6 +21,7 @@ from edgekws.runtime.tables import (
     JournalTable,
     MetricsTable,
     NearMissTable,
+    VoiceTable,
 )
 from edgekws.specs import Spec, TriggerSpec
 
@@ -68,6 +69,7 @@ class ListenConfig:
     journal: JournalTable | None = None
     near_misses: NearMissTable | None = None
     captures: CapturesTable | None = None
+    voice: VoiceTable | None = None
     text: str = field(default="", compare=False, repr=False)
     """What it was decoded from, for the lines in messages."""
 
@@ -105,6 +107,7 @@ class _File(Spec, frozen=True):
     journal: JournalTable | None = None
     near_misses: NearMissTable | None = None
     captures: CapturesTable | None = None
+    voice: VoiceTable | None = None
 
 
 class _CommandHead(Spec, frozen=True):
@@ -164,6 +167,7 @@ def _assemble(file: _File, text: str, where: Path) -> ListenConfig:
         journal=file.journal,
         near_misses=file.near_misses,
         captures=file.captures,
+        voice=file.voice,
         text=text,
     )
 

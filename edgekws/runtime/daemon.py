@@ -28,6 +28,7 @@ from edgekws.runtime.reload import Reloader
 from edgekws.runtime.scribe import Scribe
 from edgekws.runtime.signals import signals
 from edgekws.runtime.vitals import Vitals
+from edgekws.runtime.voice import without_voice
 from edgekws.runtime.watch import Watch, die
 
 log = logging.getLogger(__name__)
@@ -191,7 +192,10 @@ class Daemon:
         for detection in heard:
             self._tell(detection)
             self._vitals.note(detection)
-        for ruling in self._parts.decider.judge(heard, self._parts.detector.position):
+        unsaid = without_voice(self._parts.voice, heard, self._recent)
+        said = () if unsaid else heard
+        rulings = self._parts.decider.judge(said, self._parts.detector.position)
+        for ruling in (*unsaid, *rulings):
             self._follow(ruling, desk)
         for miss in self._onlookers.near_misses(detections, self._recent):
             self._tell(miss)

@@ -7,13 +7,14 @@ from edgekws.audio.recent import Recent
 from edgekws.dispatch.commands import Command, CommandTable
 from edgekws.runtime.decide import Decider, anything
 from edgekws.runtime.detector import Detector
+from edgekws.runtime.voice import Voice
 
 
 @dataclass(frozen=True, slots=True)
 class Parts:
     """A detector, what is decided about what it hears, and the sinks for that.
 
-    `bundle` is its name and version.
+    `bundle` is its name and version; `voice` holds back what nobody said.
 
     Parts whose `table` is the very one of the parts before leave the sinks running.
     """
@@ -23,6 +24,7 @@ class Parts:
     table: CommandTable
     commands: tuple[Command, ...] = ()
     decider: Decider = field(default_factory=anything)
+    voice: Voice | None = None
 
 
 Rebuild = Callable[[Parts], Parts]

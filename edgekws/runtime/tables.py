@@ -8,6 +8,8 @@ MAX_PORT: Final = 65_535
 MIN_JOURNAL_BYTES: Final = 4_096
 MAX_JOURNAL_BYTES: Final = 1 << 30
 MAX_JOURNAL_FILES: Final = 100
+MIN_VOICE_SECONDS: Final = 0.1
+MAX_VOICE_SECONDS: Final = 2.5  # of the three that are held
 MAX_CAPTURE_MEGABYTES: Final = 10_000.0
 MAX_CAPTURE_DAYS: Final = 3_650.0
 
@@ -41,6 +43,22 @@ class MetricsTable(Spec, frozen=True):
             raise ValueError("textfile needs to be a path")
         if self.port is not None and not 0 <= self.port <= MAX_PORT:
             raise ValueError(f"need 0 <= port <= {MAX_PORT}")
+
+
+class VoiceTable(Spec, frozen=True):
+    """[voice]: a command counts only if a voice was heard in the last `seconds`.
+
+    `threshold` is how sure the voice detector has to be, between 0 and 1.
+    """
+
+    threshold: float = 0.5
+    seconds: float = 1.5
+
+    def __post_init__(self) -> None:
+        if not 0 < self.threshold < 1:
+            raise ValueError("need 0 < threshold < 1")
+        if not MIN_VOICE_SECONDS <= self.seconds <= MAX_VOICE_SECONDS:
+            raise ValueError(f"need {MIN_VOICE_SECONDS} <= seconds <= {MAX_VOICE_SECONDS}")
 
 
 class NearMissTable(Spec, frozen=True):

@@ -72,6 +72,12 @@ def test_in_quiet_hours_nothing_is_done(tmp_path: Path, bundle: Path) -> None:
     assert told(done.lines) == [(1, "hold"), (2, "hold")]
 
 
+def test_a_tone_that_nobody_said_is_held(tmp_path: Path, bundle: Path) -> None:
+    done = listen(tmp_path, bundle, "[voice]\n", "yes")
+    assert told(done.lines) == [(1, "hold")]
+    assert done.lines[1]["reason"] == "nobody spoke"
+
+
 def test_a_dry_run_says_what_would_be_done_and_does_nothing(tmp_path: Path, bundle: Path) -> None:
     """The program is not even looked for: a dry run is for a laptop too."""
     command = '[[commands]]\nlabel = "yes"\nsink = "process"\nargv = ["/nowhere/lamp"]\n'

@@ -125,6 +125,9 @@ def test_an_absolute_bundle_stays_where_it_is() -> None:
         ("[metrics]\nport = 70000", "listen.toml: metrics: need 0 <= port <= 65535"),
         ("[journal]\npath = 3", "listen.toml: journal.path: expected str, got int"),
         ('[journal]\npath = "j"\nmax_bytes = 1', "listen.toml: journal: need 4096 <= max_bytes"),
+        ("[voice]\nthreshold = 1", "listen.toml: voice: need 0 < threshold < 1"),
+        ("[voice]\nseconds = 3", "listen.toml: voice: need 0.1 <= seconds <= 2.5"),
+        ("[near_misses]\nfraction = 2", "listen.toml: near_misses: need 0 < fraction < 1"),
         ('[control]\nsocket = ""', "listen.toml: control: socket needs to be a path"),
     ],
 )
@@ -273,7 +276,7 @@ def test_every_example_of_the_shipped_file_is_valid() -> None:
     assert config.accelerators == ("tensorrt", "cuda")
     assert config.bundle == SHIPPED.parent / "dist" / "lights-rpi"
     assert None not in (config.control, config.metrics, config.journal)
-    assert None not in (config.near_misses, config.captures)
+    assert None not in (config.near_misses, config.captures, config.voice)
     assert config.rules["open the door"].sequence == ("computer", "lights on")
     assert [command.label for command in config.commands] == [
         "lights on",
