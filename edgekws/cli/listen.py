@@ -64,7 +64,7 @@ class Assembly:
         """What the last build listens to."""
 
     def build(self, old: "Parts | None" = None) -> "Parts":
-        """Read everything anew; sinks whose commands are those of `old` stay as they are.
+        """Read everything anew; sinks whose settings `old` has too stay as they are.
 
         Raises:
             EdgekwsError: whatever is wrong with flags, file, bundle or sinks.
@@ -106,13 +106,10 @@ class Assembly:
             accelerators=find_accelerators(args.accelerator or config.accelerators),
             triggers=triggers,
         )
+        table = open_table(commands, None if old is None else old.table)
         self.config, self.source = config, source
-        kept = old is not None and old.commands == commands
-        table = old.table if old is not None and kept else open_table(commands)
         name = f"{bundle.manifest.name} {bundle.manifest.version}"
-        return Parts(
-            name, device.detector, table, commands, _decider(config, model), _voice(config, model)
-        )
+        return Parts(name, device.detector, table, _decider(config, model), _voice(config, model))
 
 
 def _decider(config: "ListenConfig", model: "ModelSpec") -> "Decider":

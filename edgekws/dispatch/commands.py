@@ -31,9 +31,13 @@ class Command:
 
 @dataclass(frozen=True, slots=True)
 class CommandTable:
-    """The opened sinks by label; a label that is not in the table goes nowhere."""
+    """The opened sinks by label; a label that is not in the table goes nowhere.
+
+    `opened` is each sink with the settings that it was opened by.
+    """
 
     routes: Mapping[str, tuple[Sink, ...]]
+    opened: tuple[tuple[SinkSettings, Sink], ...] = ()
 
     @property
     def sinks(self) -> tuple[Sink, ...]:
@@ -77,26 +81,36 @@ def number_labels(commands: Iterable[Command], labels: tuple[str, ...]) -> tuple
     )
 
 
-def open_table(commands: Iterable[Command]) -> CommandTable:
+def open_table(commands: Iterable[Command], held: CommandTable | None = None) -> CommandTable:
     """Open the sinks: one for each set of settings, which commands with equal settings share.
+
+    Sinks of a table that is `held` are taken from it where the settings are the same: a line to a
+    board, or a pin, cannot be opened twice.
 
     Raises:
         SinkError: a sink cannot be built, or two claim the same; those opened are closed again.
     """
+    there = () if held is None else held.opened
     opened: list[tuple[SinkSettings, Sink]] = []
     routes: dict[str, tuple[Sink, ...]] = {}
     with ExitStack() as undo:
         for command in commands:
-            sink = next((sink for settings, sink in opened if settings == command.sink), None)
+            sink = _find(command.sink, opened)
             if sink is None:
                 _check_claim(command, [settings for settings, _ in opened])
-                sink = _open(command)
-                undo.callback(sink.close)
+                sink = _find(command.sink, there)
+                if sink is None:
+                    sink = _open(command)
+                    undo.callback(sink.close)
                 opened.append((command.sink, sink))
             routes[command.label] = (*routes.get(command.label, ()), sink)
         _announce(routes, [sink for _, sink in opened])
         undo.pop_all()
-    return CommandTable(routes)
+    return CommandTable(routes, tuple(opened))
+
+
+def _find(wanted: SinkSettings, opened: Iterable[tuple[SinkSettings, Sink]]) -> Sink | None:
+    return next((sink for settings, sink in opened if settings == wanted), None)
 
 
 def _for_each(labels: Sequence[str], command: Command) -> tuple[Command, ...]:

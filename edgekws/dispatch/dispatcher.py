@@ -22,7 +22,8 @@ class Dispatcher:
     """One worker per sink of the table; each result, a drop too, goes to `on_result`.
 
     `on_result` is called on the workers' threads, and by `submit` and `close` for what they drop,
-    so it has to be safe for threads (`Journal.write` is).
+    so it has to be safe for threads (`Journal.write` is). Workers of sinks that a dispatcher
+    `before` has too are taken from it, with their queues, and both count together.
     """
 
     def __init__(
@@ -31,20 +32,32 @@ class Dispatcher:
         on_result: Callable[[Dispatch], None],
         *,
         queue_size: int = QUEUE_SIZE,
+        before: "Dispatcher | None" = None,
     ) -> None:
         self._table = table
         self._on_result = on_result
-        self._lock = threading.Lock()
-        self._counts: Counter[str] = Counter()
+        self._lock: threading.Lock = threading.Lock() if before is None else before._lock
+        self._counts: Counter[str] = Counter() if before is None else before._counts
         self._closed = False
-        self._workers = {
-            id(sink): Worker(sink, self._report, queue_size=queue_size) for sink in table.sinks
-        }
+        self._workers = {} if before is None else before.hand_over(table)
+        for sink in table.sinks:
+            if id(sink) not in self._workers:
+                self._workers[id(sink)] = Worker(sink, self._report, queue_size=queue_size)
+
+    def hand_over(self, table: CommandTable) -> dict[int, Worker]:
+        """Give the workers of a table's sinks away; only those that are left are closed with it."""
+        kept = [id(sink) for sink in table.sinks if id(sink) in self._workers]
+        return {key: self._workers.pop(key) for key in kept}
 
     @property
     def alive(self) -> bool:
         """False once a worker's thread died: then the process is to end, never deaf but alive."""
         return not any(worker.died for worker in self._workers.values())
+
+    @property
+    def ended(self) -> bool:
+        """Whether it was closed and nothing of it runs any more."""
+        return self._closed and self._join(0.0)
 
     def counts(self) -> Mapping[str, int]:
         """Return how many dispatches ended "done", "failed", "timeout" and "dropped" so far."""

@@ -2,7 +2,6 @@
 
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable
 from typing import Final
 
@@ -15,7 +14,7 @@ FAREWELL_SECONDS: Final = 60.0  # what sinks have for their queues when a reload
 
 
 class Desk:
-    """Hands detections to one dispatcher; a table that is replaced gets time to finish."""
+    """Hands detections to one dispatcher; sinks that a new table lacks get time to finish."""
 
     def __init__(self, table: CommandTable, on_result: Callable[[Dispatch], None]) -> None:
         self._on_result = on_result
@@ -36,12 +35,12 @@ class Desk:
         self._current.submit(detection)
 
     def replace(self, table: CommandTable) -> None:
-        """Send what comes from now on through another table; the very same one changes nothing."""
-        if table is self._table:
-            return
-        old, self._current, self._table = self._current, Dispatcher(table, self._on_result), table
+        """Send what comes from now on through another table."""
+        old = self._current
+        self._current = Dispatcher(table, self._on_result, before=old)
+        self._table = table
         self._hearers = table.hearers
-        self._retired.append(old)
+        self._retired = [each for each in self._retired if not each.ended] + [old]
         threading.Thread(
             target=old.close, args=(FAREWELL_SECONDS,), name="farewell", daemon=True
         ).start()
@@ -60,10 +59,7 @@ class Desk:
 
     def counts(self) -> DispatchCounts:
         """Return how the dispatches ended so far."""
-        total: Counter[str] = Counter()
-        for dispatcher in (self._current, *self._retired):
-            total.update(dispatcher.counts())
-        return DispatchCounts(**total)
+        return DispatchCounts(**self._current.counts())
 
     def close(self, timeout_seconds: float) -> None:
         """Close all within the time."""

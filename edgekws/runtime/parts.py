@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from edgekws.audio.recent import Recent
-from edgekws.dispatch.commands import Command, CommandTable
+from edgekws.dispatch.commands import CommandTable
 from edgekws.runtime.decide import Decider, anything
 from edgekws.runtime.detector import Detector
 from edgekws.runtime.voice import Voice
@@ -14,15 +14,13 @@ from edgekws.runtime.voice import Voice
 class Parts:
     """A detector, what is decided about what it hears, and the sinks for that.
 
-    `bundle` is its name and version; `voice` holds back what nobody said.
-
-    Parts whose `table` is the very one of the parts before leave the sinks running.
+    `bundle` is its name and version; `voice` holds back what nobody said. Sinks that the parts
+    before have too go on as they are.
     """
 
     bundle: str
     detector: Detector
     table: CommandTable
-    commands: tuple[Command, ...] = ()
     decider: Decider = field(default_factory=anything)
     voice: Voice | None = None
 

@@ -1,14 +1,16 @@
 """Sinks by name, from a `--sink` text, and in the table of commands."""
 
 from pathlib import Path
+from typing import Self
 
 import pytest
 
 from edgekws.dispatch.commands import Command, complete_commands, open_table, same_commands
 from edgekws.dispatch.process import ProcessSettings
-from edgekws.dispatch.sink import find_sink, parse_sink, sink_names
-from edgekws.dispatch.stdout import StdoutSettings
+from edgekws.dispatch.sink import Sink, find_sink, parse_sink, sink_names
+from edgekws.dispatch.stdout import StdoutSettings, StdoutSink
 from edgekws.errors import SinkError, UsageError
+from edgekws.specs import Spec
 
 PLUGIN = """
 from edgekws.specs import Spec
@@ -37,6 +39,33 @@ def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     )
     (tmp_path / "lamp_sink.py").write_text(PLUGIN + "\nPLAIN = dict\n")
     monkeypatch.syspath_prepend(tmp_path)
+
+
+class OnceSink(StdoutSink):
+    """Holds something that cannot be opened twice."""
+
+    closed = False
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class OnceSettings(Spec, frozen=True):
+    """Opens a device that only one may have: a file that must not be there yet."""
+
+    device: str
+    speed: int = 1
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        return cls(text)
+
+    def open(self) -> Sink:
+        try:
+            Path(self.device).touch(exist_ok=False)
+        except FileExistsError as error:
+            raise SinkError(f"{self.device} is taken") from error
+        return OnceSink()
 
 
 def test_our_own_sinks_are_found_by_name() -> None:
@@ -121,6 +150,25 @@ def test_commands_with_equal_settings_share_a_sink() -> None:
     assert table.sinks_for("off") == table.sinks
     assert [sink.name for sink in table.sinks] == ["process", "stdout"]
     assert table.sinks_for("other") == ()
+
+
+def test_sinks_of_equal_settings_are_taken_from_a_table_that_is_held(tmp_path: Path) -> None:
+    once, plain = OnceSettings(f"{tmp_path}/pin"), StdoutSettings()
+    held = open_table((Command("on", once), Command("off", plain)))
+    table = open_table((Command("off", once), Command("on", plain)), held)
+    assert table.sinks_for("off") == held.sinks_for("on")
+    assert table.sinks_for("on") == held.sinks_for("off")
+
+
+def test_sinks_that_are_held_stay_open_when_another_one_fails(tmp_path: Path) -> None:
+    once = OnceSettings(f"{tmp_path}/pin")
+    held = open_table((Command("on", once),))
+    faster = OnceSettings(once.device, speed=2)
+    with pytest.raises(SinkError, match="pin is taken"):
+        open_table((Command("on", once), Command("off", faster)), held)
+    (sink,) = held.sinks
+    assert isinstance(sink, OnceSink)
+    assert not sink.closed
 
 
 def test_a_sink_that_cannot_be_opened_is_named_with_its_label() -> None:

@@ -251,3 +251,20 @@ def test_a_dead_worker_shows() -> None:
     dispatcher.submit(detection(1))
     assert dispatcher.close(PATIENCE_SECONDS)
     assert not dispatcher.alive
+
+
+def test_a_dispatcher_takes_the_workers_of_sinks_it_shares_with_their_queues() -> None:
+    gate, other = GateSink(), StdoutSink()
+    old, results = started(gate, other)
+    for number in (1, 2):
+        old.submit(detection(number))
+    new = Dispatcher(CommandTable({"go": (gate,)}), results.put, before=old)
+    assert old.close(PATIENCE_SECONDS)
+    assert old.ended
+    new.submit(detection(3))
+    gate.gate.set()
+    done = take(results, 5)
+    assert [each.id for each in done if each.sink == gate.name] == [1, 2, 3]
+    assert new.counts()["done"] == 5
+    assert new.alive
+    assert new.close(PATIENCE_SECONDS)
