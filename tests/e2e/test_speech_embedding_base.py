@@ -9,8 +9,8 @@ import pytest
 from edgekws.bundle import open_bundle
 from edgekws.errors import ConfigError, ExportError
 from edgekws.specs import LOGMEL_32
-from edgekws.train.pretrained import find_published
-from edgekws.train.run import load_run
+from edgekws.train.pretrained import find_published, load_base
+from edgekws.train.run import load_net, load_run
 from tests.commands import edgekws
 from tests.needs import lacking
 from tests.small_runs import NEW_COMMANDS, copy_run
@@ -57,6 +57,15 @@ def test_the_run_says_what_it_started_from_and_under_which_licence(run: Path) ->
     assert "speech-embedding" in made.base.name
     (source,) = [source for source in made.data if "Google" in source.name]
     assert source.licence == "Apache-2.0"
+
+
+def test_only_what_lies_above_the_published_net_has_learned(run: Path, published: Path) -> None:
+    before, after = load_base(str(published)).net.state_dict(), load_net(run, load_run(run))
+    for name, tensor in after.state_dict().items():
+        if name.startswith("body."):
+            assert (tensor == before[name]).all(), name
+        elif name.startswith("norm.running"):
+            assert (tensor != before[name]).all(), name
 
 
 def test_no_model_of_its_bundle_has_the_front_end_inside(bundle: Path, run: Path) -> None:
