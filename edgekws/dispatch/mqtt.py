@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from edgekws.dispatch import home_assistant
 from edgekws.dispatch.mqtt_broker import Access, Broker, Message, Presence
-from edgekws.dispatch.outcome import check_timeout, to_dispatch
+from edgekws.dispatch.outcome import Outcome, check_timeout, to_dispatch
 from edgekws.dispatch.placeholders import fill, values_of
 from edgekws.dispatch.private import check_file_name, read_secret
 from edgekws.dispatch.tls import client_context
@@ -99,8 +99,17 @@ class MqttSink:
 
     def send(self, detection: Detection) -> Dispatch:
         """Publish, and wait until the broker has it."""
-        message = self._message(detection)
-        outcome = self._broker.publish(message, self._settings.timeout_seconds)
+        return self.send_after(detection, 0.0)
+
+    def send_after(self, detection: Detection, waited_seconds: float) -> Dispatch:
+        """Publish what has waited in the queue for so long, if there is any time left for it."""
+        left = self._settings.timeout_seconds - waited_seconds
+        if left > 0:
+            outcome = self._broker.publish(self._message(detection), left)
+        else:
+            outcome = Outcome(
+                "timeout", f"its time was over after {waited_seconds:.0f} s of waiting"
+            )
         return to_dispatch(detection, self.name, outcome)
 
     def close(self) -> None:

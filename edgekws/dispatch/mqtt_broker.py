@@ -87,7 +87,7 @@ class Broker:
         mid = self._client.publish(message.topic, message.payload, QOS, message.retained).mid
         if not self._wait(lambda: mid in self._acknowledged, deadline):
             return self._give_up(
-                Outcome("timeout", f"{self._where} did not confirm it in {timeout_seconds:g} s")
+                Outcome("timeout", f"{self._where} did not confirm it in {timeout_seconds:.3g} s")
             )
         return Outcome("done", f"published to {message.topic}")
 
@@ -158,8 +158,8 @@ class Broker:
                 client.publish(message.topic, message.payload, QOS, message.retained)
 
     def _on_connect(self, client: "Client", _data: Any, _flags: Any, code: Any, _: Any) -> None:
-        if client is not self._client:
-            return  # one that was given up before, here and below
+        if self._is_over(client):
+            return
         if code.is_failure:
             self._note_fault(str(code))
             return
@@ -172,10 +172,20 @@ class Broker:
             self._changed.notify_all()
 
     def _on_connect_fail(self, client: "Client", _data: Any) -> None:
-        if client is not self._client:
+        if self._is_over(client):
             return
         # paho calls this while it handles what was raised, but does not say what that was
         self._note_fault(str(sys.exc_info()[1] or "no connection"))
+
+    def _is_over(self, client: "Client") -> bool:
+        """Say whether a client was given up or closed, and tell it again.
+
+        One that is told while it connects would take that for its state before, and stay.
+        """
+        if client is self._client and not self._closing:
+            return False
+        client.disconnect()
+        return True
 
     def _on_disconnect(
         self, client: "Client", _data: Any, _flags: Any, code: Any, _properties: Any

@@ -1,7 +1,10 @@
 """The mqtt sink against a real broker: events, discovery, faults, TLS, passwords."""
 
+import contextlib
 import gc
 import logging
+import socket
+import ssl
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -166,6 +169,16 @@ def test_a_broker_that_is_killed_and_started_again_gets_the_next_command_only(
     patient.close()
 
 
+def test_a_command_that_waited_too_long_is_not_published(broker: Mosquitto) -> None:
+    with broker.subscribe("edgekws/yard/command") as subscriber:
+        sink = settings(broker, "yard", timeout_seconds=30.0).open()
+        late = sink.send_after(Detection(1, "late", 0.9, 1, 0.1), 31.0)
+        assert sink.send_after(Detection(2, "in time", 0.9, 1, 0.1), 1.0).status == "done"
+        assert subscriber.next().json["id"] == 2
+        sink.close()
+    assert (late.status, late.detail) == ("timeout", "its time was over after 31 s of waiting")
+
+
 def test_a_broker_that_is_not_there_is_a_failed_dispatch_that_says_why(tmp_path: Path) -> None:
     broker = Mosquitto(tmp_path)
     result = send(settings(broker, "nowhere", timeout_seconds=GIVE_UP_SECONDS))
@@ -209,10 +222,44 @@ def test_a_password_from_a_file_lets_in_over_tls(
     assert "others may read" not in caplog.text
 
 
+@LEFT_OPEN
+@UNRAISABLE
+def test_a_broker_that_wakes_up_late_keeps_no_connection_that_was_given_up(
+    certificate: Certificate,
+) -> None:
+    """Its first answer comes after we gave up, and after we closed: both connections then end."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate.certificate, certificate.key)
+    tls = {"tls": True, "ca_file": str(certificate.certificate), "timeout_seconds": 0.2}
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        sink = MqttSettings(host="localhost", port=port, device="x", **tls).open()  # type: ignore[arg-type]
+        assert sink.send(DETECTION).status == "failed"
+        sink.close()
+        for _ in range(2):
+            wake_up(server.accept()[0], context)
+    join_threads()
+
+
+def wake_up(connection: socket.socket, context: ssl.SSLContext) -> None:
+    """Take a client in at last, and read until it has gone."""
+    connection.settimeout(PATIENCE_SECONDS)
+    with (
+        connection,
+        contextlib.suppress(ConnectionError, ssl.SSLError),
+        context.wrap_socket(connection, server_side=True) as secure,
+    ):
+        secure.sendall(bytes.fromhex("20020000"))  # CONNACK
+        while secure.recv(4096):
+            pass
+
+
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.filterwarnings(
     "ignore:unclosed <ssl.SSLSocket:ResourceWarning"
 )  # paho leaves it to gc
+@LEFT_OPEN
+@UNRAISABLE
 def test_a_broker_with_a_certificate_of_another_is_not_talked_to(
     tmp_path: Path, certificate: Certificate
 ) -> None:
