@@ -5,7 +5,7 @@ ever appended: a receiver reads those it knows and ignores what follows.
 """
 
 import struct
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from enum import IntEnum, IntFlag
 from typing import Annotated, Final, TypeVar, get_type_hints
 
@@ -19,6 +19,8 @@ I32 = Annotated[int, "i32"]
 LOWEST_VERSION: Final = 1
 HIGHEST_VERSION: Final = 1
 MAX_PAYLOAD: Final = 64
+MAX_TIMEOUT_MS: Final = 1000
+"""How late a board may find that the host is not heard any more."""
 SCORE_ONE: Final = 65_535
 """What a score of 1.0 is on the wire."""
 MAX_LABELS: Final = 65_535
@@ -167,6 +169,9 @@ def _packing(message: type[Message]) -> struct.Struct:
 _PACKINGS: Final = {message: _packing(message) for message in MESSAGES}
 
 
+_NAMES: Final = {message: [name for name, _ in layout(message)] for message in MESSAGES}
+
+
 def size(message: type[Message]) -> int:
     """Return how many bytes a message is."""
     return _PACKINGS[message].size
@@ -179,7 +184,8 @@ def payload_size(kind: int) -> int:
 
 def pack(message: Message) -> bytes:
     """Return a message's bytes; struct.error where a value does not fit its field."""
-    return _PACKINGS[type(message)].pack(*astuple(message))  # type: ignore[call-overload]
+    kind = type(message)
+    return _PACKINGS[kind].pack(*(getattr(message, name) for name in _NAMES[kind]))
 
 
 def unpack(message: type[_Message], data: bytes) -> _Message:

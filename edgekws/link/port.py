@@ -1,11 +1,16 @@
 """The serial port that a board is on, found again by a pattern of its name."""
 
+import math
+import os
+import select
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, Protocol
 
 from edgekws.errors import MissingExtraError, SinkError
 
 DEFAULT_BAUD: Final = 115_200
+_READ_SIZE: Final = 4096
 _WRITE_SECONDS: Final = 1.0  # a board that takes no bytes for so long is as good as gone
 
 
@@ -38,20 +43,29 @@ class Port(Protocol):
 
 
 class SerialPort:
-    """A port of pyserial, taken for itself alone."""
+    """A port of pyserial, taken for itself alone.
+
+    It waits by itself: pyserial would set the whole port up again for every other waiting time.
+    """
 
     def __init__(self, name: str, baud: int) -> None:
         """Open the device; OSError if it is not there, not ours, or taken."""
         self._serial: Any = _pyserial().Serial(
-            name, baud, write_timeout=_WRITE_SECONDS, exclusive=True
+            name, baud, timeout=0, write_timeout=_WRITE_SECONDS, exclusive=True
         )
         self.name: Final = name
+        self._woken, self._wake = os.pipe()
+        os.set_blocking(self._wake, False)
+        self._waiting = select.poll()
+        for each in (self._serial.fileno(), self._woken):
+            self._waiting.register(each, select.POLLIN)
 
     def read(self, timeout_seconds: float) -> bytes:
         """Return what came; an OSError of pyserial's says that the device is gone."""
-        self._serial.timeout = timeout_seconds
-        first: bytes = self._serial.read(1)
-        return first + bytes(self._serial.read(self._serial.in_waiting)) if first else first
+        ready = {each for each, _ in self._waiting.poll(math.ceil(timeout_seconds * 1000))}
+        if self._woken in ready:
+            os.read(self._woken, _READ_SIZE)
+        return bytes(self._serial.read(_READ_SIZE)) if ready - {self._woken} else b""
 
     def write(self, data: bytes) -> None:
         """Send all of it."""
@@ -59,11 +73,14 @@ class SerialPort:
 
     def wake(self) -> None:
         """Make a waiting `read` return."""
-        self._serial.cancel_read()
+        with suppress(BlockingIOError):  # the pipe is full of it
+            os.write(self._wake, b"w")
 
     def close(self) -> None:
-        """Let go of the device."""
+        """Let go of the device; nobody may `wake` it any more."""
         self._serial.close()
+        os.close(self._woken)
+        os.close(self._wake)
 
 
 def open_port(pattern: str, baud: int = DEFAULT_BAUD) -> SerialPort:

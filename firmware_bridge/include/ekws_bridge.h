@@ -46,7 +46,7 @@ enum ekws_event {
 struct ekws_config {
     uint32_t labels_hash; /* EKWS_LABELS_HASH */
     uint16_t label_count; /* EKWS_LABEL_COUNT */
-    uint16_t timeout_ms;  /* the link is lost after so long without a frame; below a second */
+    uint16_t timeout_ms;  /* lost after so long without a frame; 1 to EKWS_MAX_TIMEOUT_MS */
     uint32_t build;       /* any number that tells this firmware from others */
     const struct ekws_output *safe;
     uint8_t safe_count;

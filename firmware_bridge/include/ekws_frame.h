@@ -16,7 +16,7 @@ extern "C" {
 /** What went wrong; every function of the library that can fail returns one of these or 0. */
 enum ekws_error {
     EKWS_OK = 0,
-    EKWS_ERROR_ARGUMENT = -1,  /* a null pointer, or a config that lacks something */
+    EKWS_ERROR_ARGUMENT = -1,  /* a null pointer, or a config that cannot be followed */
     EKWS_ERROR_TOO_LONG = -2,  /* more bytes between two zeros than a frame can have */
     EKWS_ERROR_STUFFING = -3,  /* no COBS */
     EKWS_ERROR_TOO_SHORT = -4, /* fewer bytes than a header and a CRC */

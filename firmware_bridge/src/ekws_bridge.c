@@ -204,7 +204,8 @@ static int on_end(struct ekws_link *link, uint32_t now_ms)
 static int is_complete(const struct ekws_config *config)
 {
     return config && config->write && config->execute && config->drive && config->outputs &&
-           (config->safe || config->safe_count == 0);
+           (config->safe || config->safe_count == 0) && config->timeout_ms &&
+           config->timeout_ms <= EKWS_MAX_TIMEOUT_MS;
 }
 
 int ekws_init(struct ekws_link *link, const struct ekws_config *config, uint32_t boots,

@@ -269,5 +269,7 @@ def test_what_is_missing_is_an_argument_error(c_library: ctypes.CDLL) -> None:
     board = CBoard(c_library, label_count=3)
     assert c_library.ekws_init(None, None, 0, 0) == -1
     assert board.boot(0) == 0
+    for timeout_ms, error in ((0, -1), (1, 0), (1000, 0), (1001, -1)):
+        assert CBoard(c_library, timeout_ms=timeout_ms).boot(0) == error
     board = CBoard(c_library, write=type(board._config.write)())
     assert board.boot(0) == -1

@@ -9,6 +9,7 @@ from edgekws.link.frame import HEADER_SIZE, MAX_FRAME, MAX_STUFFED, Frame, decod
 from edgekws.link.messages import (
     HIGHEST_VERSION,
     MAX_PAYLOAD,
+    MAX_TIMEOUT_MS,
     MESSAGES,
     Command,
     Message,
@@ -62,6 +63,7 @@ def test_sizes_and_times_are_those_of_the_code() -> None:
         f"0 to {MAX_PAYLOAD}, as many",
         f"at most {MAX_FRAME} bytes",
         f"longer than {MAX_STUFFED} bytes",
+        f"never above {MAX_TIMEOUT_MS}",
         f"again after {timing.first_retry_ms} ms",
         f"up to {timing.longest_retry_ms} ms, at most {timing.tries} times",
         f"every {timing.longest_hello_ms} ms until",
