@@ -9,6 +9,7 @@ VENV ?= .venv
 TARGET ?= $(if $(filter aarch64 arm64,$(shell uname -m)),rpi,x86)
 PIP_FLAGS ?=
 PYTEST_FLAGS ?=
+WORKERS ?= $(shell n=$$(nproc 2>/dev/null || echo 2); echo $$((n < 4 ? n : 4)))
 EXPORT_FLAGS ?=
 
 BIN := $(VENV)/bin
@@ -20,7 +21,7 @@ MIC_HINT := microphone support is not installed (PyAudio did not build): apt-get
 help: ## list the targets
 	@echo "edgekws: hear a few spoken commands on a small device, and act on them"
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
-	@echo "variables: PYTHON=python3.12  TARGET=rpi  PIP_FLAGS='...'  EXPORT_FLAGS=--wheelhouse  PYTEST_FLAGS='-k trigger'"
+	@echo "variables: PYTHON=python3.12  TARGET=rpi  PIP_FLAGS='...'  EXPORT_FLAGS=--wheelhouse  PYTEST_FLAGS='-k trigger'  WORKERS=1"
 
 venv: $(VENV)/.venv-made ## make .venv with edgekws and ONNX Runtime in it
 
@@ -28,7 +29,7 @@ demo: $(VENV)/.cloud ## adapt the base to three new commands, export, listen, ac
 	$(BIN)/edgekws demo
 
 test: $(VENV)/.dev ## install what the tests need and run all of them
-	$(BIN)/python -m pytest $(PYTEST_FLAGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(PYTEST_FLAGS)
 
 test-arm64: $(VENV)/.dev ## install the rpi archive on an emulated board and listen there (root, Debian)
 	$(BIN)/python -m pytest -m arm64 tests/arm64 $(PYTEST_FLAGS)

@@ -1,9 +1,10 @@
 """From the end of a spoken word to the line that says so, beside what it costs, by step size.
 
-A run is converted once for each step; its validation stream is then heard in blocks of a step, as
-from a microphone, with the thresholds of the bundle that was exported from the run. A step shorter
-than what the net takes between two rows of scores needs another net: for such a one the cost is
-measured on a net of that stride with random weights, and no delay.
+A run is converted once for each step; its validation stream is then heard in blocks of a step that
+end where steps do, as `listen` takes them from a microphone, with the thresholds of the bundle that
+was exported from the run. A step shorter than what the net takes between two rows of scores needs
+another net: for such a one the cost is measured on a net of that stride with random weights, and no
+delay.
 """
 
 import argparse
@@ -11,7 +12,7 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import median
@@ -22,10 +23,11 @@ import numpy as np
 import torch
 from measure import print_table, run_script
 
-from edgekws.events import Floats, Pcm
+from edgekws.events import Block, Floats, Pcm
 from edgekws.export.calibration import calibration_steps
 from edgekws.export.formats import Job, convert
 from edgekws.export.keys import parse_key
+from edgekws.export.stepping import at_step
 from edgekws.runtime.detector import Detector
 from edgekws.runtime.evaluate import Truth, blocks, match_detections, stream_report
 from edgekws.runtime.steps import steps_for
@@ -83,10 +85,7 @@ def build(
     frames = step_ms * run.features.sample_rate // (1000 * run.features.hop)
     config = finer(run.net, frames)
     trained = config == run.net
-    sized = msgspec.structs.replace(run, net=config)
-    model = msgspec.structs.replace(
-        model_spec(sized), step_frames=frames, scores_per_step=frames // config.frames_per_score
-    )
+    model = at_step(model_spec(msgspec.structs.replace(run, net=config)), step_ms)
     net = load_net(folder, run) if trained else random_net(config, len(run.labels))
     clips = calibration_steps(model, load_calibration(folder)[:CALIBRATION_CLIPS])
     (made,) = convert(Job(net, model, clips, _say), [key])
@@ -118,14 +117,21 @@ def random_net(config: TcnConfig, labels: int) -> StreamingTcn:
     return StreamingTcn(config, labels).eval()
 
 
+def heard_blocks(variant: Variant, pcm: Pcm) -> Iterator[Block]:
+    """Give blocks of a step, the first one cut so that each ends with a step."""
+    features = variant.detector.model.features
+    lead = (features.window - features.hop) % variant.step_samples
+    yield Block(pcm[:lead], 0, features.sample_rate)
+    for block in blocks(pcm[lead:], sample_rate=features.sample_rate, samples=variant.step_samples):
+        yield replace(block, start=block.start + lead)
+
+
 def measure_cost(variants: Sequence[Variant], pcm: Pcm, *, rounds: int) -> None:
     """Let the variants hear the same audio by turns, one round more than is counted."""
     for turn in range(rounds + 1):
         for variant in variants:
             rate = variant.detector.model.features.sample_rate
-            cut = list(
-                blocks(pcm[: COST_SECONDS * rate], sample_rate=rate, samples=variant.step_samples)
-            )
+            cut = list(heard_blocks(variant, pcm[: COST_SECONDS * rate]))
             variant.detector.reset()
             begin = time.process_time()
             for block in cut:
@@ -152,7 +158,7 @@ def _delays(variant: Variant, pcm: Pcm, truths: Sequence[Truth]) -> dict[str, ob
     variant.detector.reset()
     heard = [
         replace(found, sample=block.end)
-        for block in blocks(pcm, sample_rate=rate, samples=variant.step_samples)
+        for block in heard_blocks(variant, pcm)
         for found in variant.detector.push(block)
     ]
     matches = match_detections(heard, truths, tolerance_samples=round(TOLERANCE_SECONDS * rate))
@@ -201,7 +207,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("run", type=Path, help="a finished run, with its stream.npz")
     parser.add_argument("--bundle", type=Path, help="exported from it; default: as for listen")
     parser.add_argument(
-        "--model", type=parse_key, default=ModelKey("tflite", "int8"), metavar="KEY"
+        "--model",
+        type=parse_key,
+        default=ModelKey("tflite", "int8", fused=True),
+        metavar="KEY",
     )
     parser.add_argument(
         "--step", type=int, action="append", metavar="MS", help="default: 10 to 160"

@@ -10,6 +10,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from edgekws.digest import sha256_hex
 from edgekws.events import Pcm
 from edgekws.runtime.figures import clip_report
 from edgekws.specs import MFCC_40, SILENCE, UNKNOWN
@@ -27,8 +28,17 @@ from edgekws.train.nets import (
 from edgekws.train.nets.crnn import ConvolutionConfig
 from edgekws.train.nets.embedding import PairsConfig
 from edgekws.train.nets.tcn import StageConfig
-from edgekws.train.run import LabelFigures, Report, Run, RunSource, save_run
+from edgekws.train.run import (
+    LabelFigures,
+    Report,
+    Run,
+    RunSource,
+    load_net,
+    load_run,
+    save_run,
+)
 from edgekws.train.stream import Stream, save_stream
+from tests.once import made_once
 
 RATE = MFCC_40.sample_rate
 LABELS = (SILENCE, UNKNOWN, "rising", "falling")
@@ -161,13 +171,23 @@ def tone_stream(*, seed: int) -> Stream:
 
 
 def trained(config: NetConfig = SMALL_NET) -> Trained:
-    """Train a net, once per test session; a few seconds."""
+    """Train a net, once in a test run; a few seconds."""
     return _trained(config)
 
 
 @cache
 def _trained(config: NetConfig) -> Trained:
+    """Read what whichever process of the test run came first has trained."""
     torch.set_num_threads(1)  # so small a net only loses by sharing
+    name = f"trained-{sha256_hex(msgspec.json.encode(config))[:12]}"
+    folder = made_once(name, lambda folder: save_run(folder, *_train(config)))
+    run = load_run(folder)
+    heldout, truths = tones(80, seed=2)
+    calibration, _ = tones(40, seed=3)
+    return Trained(run, load_net(folder, run), heldout, truths, calibration, tone_stream(seed=4))
+
+
+def _train(config: NetConfig) -> tuple[Run, StreamingNet]:
     torch.manual_seed(5)
     net, frontend = build_net(config, len(LABELS)), TorchFrontend(MFCC_40)
     pcm, labels = tones(8 * BATCH, seed=1)
@@ -186,10 +206,7 @@ def _trained(config: NetConfig) -> Trained:
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
-    net.eval()
-    heldout, truths = tones(80, seed=2)
-    run = _run(net, mean=mean.tolist(), scale=scale.tolist())
-    return Trained(run, net, heldout, truths, tones(40, seed=3)[0], tone_stream(seed=4))
+    return _run(net, mean=mean.tolist(), scale=scale.tolist()), net.eval()
 
 
 def write_run(folder: Path, config: NetConfig = SMALL_NET) -> Path:

@@ -11,6 +11,7 @@ import soundfile
 from edgekws.events import Pcm
 from edgekws.runtime.tree import BACKGROUND
 from edgekws.specs import UNKNOWN
+from tests.once import made_once
 from tests.speech import Clip, Speech, write_folder, write_wav
 from tests.training import RATE, adapt, export, recipe_text, write_recipe
 
@@ -35,41 +36,49 @@ FORMATS: Final = (  # suffix, subtype, rate, channels
 
 
 @pytest.fixture(scope="session")
-def training_data(tmp_path_factory: pytest.TempPathFactory, speech: Speech) -> Path:
+def training_data(speech: Speech) -> Path:
     """One folder per command with speakers in the names, `_unknown_`, and background noise."""
-    root = tmp_path_factory.mktemp("small") / "data"
-    write_folder(root, speech.words(COMMANDS, clips=40))
-    others = speech.words(OTHERS, clips=6)
-    write_folder(root, {UNKNOWN: [clip for own in others.values() for clip in own]})
-    return write_noise(root, speech)
+
+    def make(root: Path) -> None:
+        write_folder(root, speech.words(COMMANDS, clips=40))
+        others = speech.words(OTHERS, clips=6)
+        write_folder(root, {UNKNOWN: [clip for own in others.values() for clip in own]})
+        write_noise(root, speech)
+
+    return made_once("training-data", make)
 
 
 @pytest.fixture(scope="session")
-def mixed_data(tmp_path_factory: pytest.TempPathFactory, speech: Speech) -> Path:
+def mixed_data(speech: Speech) -> Path:
     """Recordings without speakers in their names, each label in many formats and rates."""
-    root = tmp_path_factory.mktemp("mixed") / "data"
-    for label, clips in speech.words(NEW_COMMANDS, clips=2 * len(FORMATS)).items():
-        (root / label).mkdir(parents=True)
-        for number, clip in enumerate(clips):
-            write_as(root / label / f"take{number}", clip, FORMATS[number % len(FORMATS)])
-    write_folder(root, {UNKNOWN: speech.words(["happy"], clips=8)["happy"]})
-    return write_noise(root, speech)
+
+    def make(root: Path) -> None:
+        for label, clips in speech.words(NEW_COMMANDS, clips=2 * len(FORMATS)).items():
+            (root / label).mkdir(parents=True)
+            for number, clip in enumerate(clips):
+                write_as(root / label / f"take{number}", clip, FORMATS[number % len(FORMATS)])
+        write_folder(root, {UNKNOWN: speech.words(["happy"], clips=8)["happy"]})
+        write_noise(root, speech)
+
+    return made_once("mixed-data", make)
 
 
 @pytest.fixture(scope="session")
 def base_run(training_data: Path) -> Path:
     """A run from scratch over `COMMANDS` that hears them well enough for the tests."""
-    root = training_data.parent
-    text = recipe_text(
-        labels=COMMANDS, phases=((6, 0.02, 0.02),), examples=960, patience=5, extra=LIGHT
-    )
-    done = adapt(write_recipe(root / "base.toml", text), training_data, root / "base")
-    assert done.code == 0, done.stderr
-    return root / "base"
+
+    def make(root: Path) -> None:
+        text = recipe_text(
+            labels=COMMANDS, phases=((6, 0.02, 0.02),), examples=960, patience=5, extra=LIGHT
+        )
+        done = adapt(write_recipe(root / "base.toml", text), training_data, root / "base")
+        assert done.code == 0, done.stderr
+
+    return made_once("base", make) / "base"
 
 
 @pytest.fixture(scope="session")
-def adapting(base_run: Path) -> Path:
+def adapting(tmp_path_factory: pytest.TempPathFactory, base_run: Path) -> Path:
     """The recipe of `adapted_run`: the base's head first, then all of it."""
     text = recipe_text(
         base=base_run,
@@ -78,24 +87,29 @@ def adapting(base_run: Path) -> Path:
         examples=256,
         extra=LIGHT,
     )
-    return write_recipe(base_run.parent / "adapting.toml", text)
+    return write_recipe(tmp_path_factory.mktemp("adapting") / "adapting.toml", text)
 
 
 @pytest.fixture(scope="session")
 def adapted_run(adapting: Path, mixed_data: Path) -> Path:
     """A run from the base over `NEW_COMMANDS`."""
-    out = mixed_data.parent / "adapted"
-    done = adapt(adapting, mixed_data, out)
-    assert done.code == 0, done.stderr
-    return out
+
+    def make(root: Path) -> None:
+        done = adapt(adapting, mixed_data, root / "adapted")
+        assert done.code == 0, done.stderr
+
+    return made_once("adapted", make) / "adapted"
 
 
 @pytest.fixture(scope="session")
 def exported(base_run: Path) -> Path:
     """The bundle of the base for x86."""
-    done = export(base_run, "--target", "x86", "--out", base_run.parent / "dist")
-    assert done.code == 0, done.stderr
-    return base_run.parent / "dist" / "small-x86"
+
+    def make(root: Path) -> None:
+        done = export(base_run, "--target", "x86", "--out", root)
+        assert done.code == 0, done.stderr
+
+    return made_once("exported", make) / "small-x86"
 
 
 def copy_run(run: Path, place: Path, *, calibration_clips: int = 12) -> Path:

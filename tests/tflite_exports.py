@@ -1,13 +1,17 @@
-"""The small net of the tests as TFLite models, converted once per test session."""
+"""The small net of the tests as TFLite models, converted once in a test run."""
 
 from functools import cache
+from pathlib import Path
 from typing import Final
+
+import msgspec
 
 from edgekws.export.calibration import calibration_steps
 from edgekws.export.formats import Converted, Job
 from edgekws.export.to_tflite import convert
-from edgekws.specs import Precision
+from edgekws.specs import GraphSpec, Precision
 from edgekws.train.run import model_spec
+from tests.once import made_once
 from tests.runs import trained
 
 PRECISIONS: Final[tuple[Precision, ...]] = ("int8", "int8-dynamic", "int16x8", "fp32")
@@ -24,5 +28,18 @@ def small_job() -> Job:
 
 @cache
 def converted() -> dict[Precision, Converted]:
-    """Return the small net in every precision."""
-    return {made.precision: made for made in convert(small_job(), PRECISIONS)}
+    """Return the small net in every precision, as whichever process came first has made it."""
+    folder = made_once("small-tflite", _convert)
+    return {precision: _read(folder, precision) for precision in PRECISIONS}
+
+
+def _convert(folder: Path) -> None:
+    for made in convert(small_job(), PRECISIONS):
+        (folder / made.precision).write_bytes(made.files[".tflite"])
+        (folder / f"{made.precision}.json").write_bytes(msgspec.json.encode(made.graph))
+
+
+def _read(folder: Path, precision: Precision) -> Converted:
+    data = (folder / precision).read_bytes()
+    graph = msgspec.json.decode((folder / f"{precision}.json").read_bytes(), type=GraphSpec)
+    return Converted("tflite", precision, {".tflite": data}, graph)

@@ -5,7 +5,7 @@ import pytest
 
 from edgekws.engines.tflite_engine import TfliteEngine, open_builtin, open_reference
 from edgekws.errors import ParityError
-from edgekws.events import Floats
+from edgekws.events import Floats, Pcm
 from edgekws.export.kernels import golden_scores
 from edgekws.export.scores import clip_steps, score_steps
 from edgekws.runtime.agreement import score_fault
@@ -13,21 +13,26 @@ from edgekws.specs import ModelKey, Precision
 from tests.runs import trained
 from tests.tflite_exports import PRECISIONS, converted, small_job
 
-PCM = trained().stream.pcm[: 3 * 16_000]
 QUANTIZED = [precision for precision in PRECISIONS if precision != "fp32"]
+
+
+def recording() -> Pcm:
+    return trained().stream.pcm[: 3 * 16_000]
 
 
 def scores_of(precision: Precision, opening: type[TfliteEngine] | object = TfliteEngine) -> Floats:
     made, model = converted()[precision], small_job().model
     assert callable(opening)
-    return score_steps(model, opening(made.files[".tflite"], made.graph), clip_steps(model, PCM))
+    return score_steps(
+        model, opening(made.files[".tflite"], made.graph), clip_steps(model, recording())
+    )
 
 
 def golden(precision: Precision, *, found: Floats) -> Floats:
     made = converted()[precision]
     return golden_scores(
         small_job().model,
-        PCM,
+        recording(),
         key=ModelKey("tflite", precision),
         file=made.files[".tflite"],
         graph=made.graph,
@@ -49,7 +54,7 @@ def test_of_floats_and_of_formats_without_reference_kernels_they_are_those_found
     made = converted()["int8"]
     key = ModelKey("onnx", "int8")
     assert found is golden_scores(
-        small_job().model, PCM, key=key, file=b"", graph=made.graph, found=found
+        small_job().model, recording(), key=key, file=b"", graph=made.graph, found=found
     )
 
 
