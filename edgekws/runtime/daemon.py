@@ -26,7 +26,7 @@ from edgekws.runtime.outlets import Outlet
 from edgekws.runtime.parts import Parts, Rebuild, succeed
 from edgekws.runtime.reload import Reloader
 from edgekws.runtime.scribe import Scribe
-from edgekws.runtime.signals import signals
+from edgekws.runtime.signals import Terminal, signals
 from edgekws.runtime.vitals import Vitals
 from edgekws.runtime.voice import without_voice
 from edgekws.runtime.watch import Watch, die
@@ -70,8 +70,8 @@ class Daemon:
         self._reloader = Reloader(rebuild)
         self._lookout = Lookout(self._notifier)
         self._vitals, self._recent = Vitals(), Recent()
-        self._deaths = Deaths(self.stop)
-        self._watch = Watch(self._look, busy_seconds=self._busy_seconds, on_hangup=self.reload)
+        self._deaths, self._terminal = Deaths(self.stop), Terminal()
+        self._watch = Watch(self._look, busy_seconds=self._busy_seconds, on_hangup=self._hang_up)
         self._desk: Desk | None = None
         self._muted = self._stopped = self._reloading = False
         self._scribe = Scribe(journal, on_gone=self.stop, patient=not self._live)
@@ -267,6 +267,13 @@ class Daemon:
         if self._reloading and not self._reloader.busy:
             self._reloading = False
             self._notifier.ready()
+
+    def _hang_up(self) -> None:
+        """Reload, but where a person closed the terminal: nobody is to be heard behind that."""
+        if self._terminal.gone:
+            self.stop()
+        else:
+            self.reload()
 
     def _busy_seconds(self) -> float:
         """Return for how long the main loop has been at one block, or at opening a device.

@@ -1,5 +1,6 @@
 """The signals of the daemon: two that end it in order, one that has it reload."""
 
+import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -7,6 +8,19 @@ from types import FrameType
 from typing import Final
 
 _ENDING: Final = (signal.SIGTERM, signal.SIGINT)
+_STANDARD: Final = (0, 1, 2)
+
+
+class Terminal:
+    """The terminal that a person started it in: where that was closed, SIGHUP means the end."""
+
+    def __init__(self) -> None:
+        self._had = _has_terminal()
+
+    @property
+    def gone(self) -> bool:
+        """Whether there was one, and is none any more."""
+        return self._had and not _has_terminal()
 
 
 @contextmanager
@@ -33,3 +47,7 @@ def signals(on_end: Callable[[], None], *, wake_fd: int) -> Iterator[None]:
         signal.set_wakeup_fd(fd_before)
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _has_terminal() -> bool:
+    return any(os.isatty(descriptor) for descriptor in _STANDARD)

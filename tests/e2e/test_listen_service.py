@@ -1,7 +1,10 @@
 """`edgekws listen` as systemd runs it: what it tells, and what SIGHUP does."""
 
+import os
 import shutil
 import signal
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +14,7 @@ import numpy as np
 import pytest
 
 from tests.bundles import LABELS, make_bundle, noise, tone
-from tests.commands import Listening
+from tests.commands import PATIENCE_SECONDS, Listening, environment
 from tests.service_manager import ServiceManager, service_manager
 
 SPEECH: Final = np.concatenate((noise(seconds=1), tone("yes"), noise(seconds=1))).tobytes()
@@ -96,3 +99,32 @@ def test_sighup_takes_a_new_bundle_or_keeps_the_old_one(
     (failed,) = [line for line in done.stderr.splitlines() if "reload failed" in line]
     assert f"{tmp_path}/bundle: no such bundle folder" in failed
     assert "gaps=0" in done.stderr
+
+
+TERMINAL: Final = """
+import fcntl, os, sys, termios
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+os.execv(sys.executable, [sys.executable, "-m", "edgekws", *sys.argv[1:]])
+"""
+
+
+def test_a_terminal_that_is_closed_ends_it(tmp_path: Path, manager: ServiceManager) -> None:
+    bundle = make_bundle(tmp_path / "bundle")
+    ours, theirs = os.openpty()
+    listen = ("listen", "--bundle", str(bundle), "--source", "exec:cat /dev/urandom")
+    process = subprocess.Popen(
+        [sys.executable, "-c", TERMINAL, *listen],
+        env={**environment(), "NOTIFY_SOCKET": manager.address},
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
+    )
+    os.close(theirs)
+    try:
+        manager.wait_for("STATUS=listening")
+        os.close(ours)
+        process.wait(PATIENCE_SECONDS)
+    finally:
+        process.kill()
+    assert "RELOADING=1" not in manager.lines
