@@ -18,7 +18,8 @@ from edgekws.runtime.deaths import Deaths
 from edgekws.runtime.decide import Ruling
 from edgekws.runtime.desk import Desk
 from edgekws.runtime.detector import Counters
-from edgekws.runtime.health import DispatchCounts, Health, Signs, judge, level_dbfs, link_complaint
+from edgekws.runtime.examine import Examiner
+from edgekws.runtime.health import Health
 from edgekws.runtime.lookout import Lookout
 from edgekws.runtime.notify import Notifier
 from edgekws.runtime.onlookers import Onlookers
@@ -64,17 +65,19 @@ class Daemon:
     ) -> None:
         """Put the loop together; `condition` tells of the source, and is asked from any thread."""
         self._source, self._parts, self._journal = source, parts, journal
-        self._condition, self._live = condition, condition().live
         self._onlookers = onlookers or Onlookers()
         self._notifier = notifier or Notifier("")
         self._reloader = Reloader(rebuild)
         self._lookout = Lookout(self._notifier)
         self._vitals, self._recent = Vitals(), Recent()
         self._deaths, self._terminal = Deaths(self.stop), Terminal()
-        self._watch = Watch(self._look, busy_seconds=self._busy_seconds, on_hangup=self._hang_up)
+        self._scribe = Scribe(journal, on_gone=self.stop, patient=not condition().live)
+        self._examiner = Examiner(source, condition, self._vitals, self._scribe)
+        self._watch = Watch(
+            self._look, busy_seconds=self._examiner.busy_seconds, on_hangup=self._hang_up
+        )
         self._desk: Desk | None = None
         self._muted = self._stopped = self._reloading = False
-        self._scribe = Scribe(journal, on_gone=self.stop, patient=not self._live)
 
     def run(self, beside: Sequence[AbstractContextManager[object]] = ()) -> Counters:
         """Listen, then let the sinks finish, and return what was seen.
@@ -110,36 +113,8 @@ class Daemon:
 
     def health(self) -> Health:
         """Return how it is now."""
-        condition, vitals, desk = self._condition(), self._vitals, self._desk
-        links = self._parts.table.links()
-        signs = Signs(
-            live=condition.live,
-            muted=self._muted,
-            trouble=condition.trouble,
-            complaint=condition.complaint or self._scribe.complaint or link_complaint(links),
-            audio_age_seconds=vitals.age(vitals.audio),
-            step_age_seconds=vitals.age(vitals.step),
-        )
-        state, reason = judge(signs)
-        return Health(
-            state=state,
-            reason=reason,
-            source=self._source.name,
-            device=condition.device,
-            bundle=self._parts.bundle,
-            uptime_seconds=vitals.age(vitals.started) or 0.0,
-            audio_age_seconds=signs.audio_age_seconds,
-            step_age_seconds=signs.step_age_seconds,
-            level_dbfs=level_dbfs(vitals.block),
-            last_detection=vitals.last_detection,
-            detection_age_seconds=vitals.age(vitals.detection),
-            counters=self._parts.detector.counters,
-            dropped_frames=condition.dropped_frames,
-            reopenings=condition.reopenings,
-            reloads=self._reloader.count,
-            unwritten=self._scribe.lost,
-            dispatches=DispatchCounts() if desk is None else desk.counts(),
-            links=links,
+        return self._examiner.look(
+            self._parts, self._desk, muted=self._muted, reloads=self._reloader.count
         )
 
     def mute(self) -> None:
@@ -274,16 +249,6 @@ class Daemon:
             self.stop()
         else:
             self.reload()
-
-    def _busy_seconds(self) -> float:
-        """Return for how long the main loop has been at one block, or at opening a device.
-
-        A recording's may wait for the reader of its lines, for ever.
-        """
-        if not self._live:
-            return 0.0
-        condition, vitals = self._condition(), self._vitals
-        return max(vitals.age(vitals.busy) or 0.0, vitals.age(condition.working_since) or 0.0)
 
 
 def silenced(block: Block) -> Block:
