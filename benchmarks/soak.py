@@ -43,6 +43,7 @@ class Part:
     pace: str
     audio_seconds: float
     took_seconds: float
+    load_seconds: float
     cpu_share: float
     rss_mb: float
     grown_mb: float
@@ -60,6 +61,7 @@ class Part:
 class Bare:
     """What the detector alone takes for the same audio, without a daemon around it."""
 
+    bare_load_seconds: float
     bare_cpu_share: float
     bare_rss_mb: float
 
@@ -93,10 +95,10 @@ def soak(
 ) -> tuple[Part, list[tuple[str, int]]]:
     """Send so much audio and return what that showed, and the detections by label and sample."""
     with Listening(bundle) as listening:
-        begun, cpu = time.monotonic(), listening.cpu_seconds()
+        begun, load = time.monotonic(), listening.cpu_seconds()
         sent, warm = send(listening, pcm, seconds=seconds, real=real)
         counters = listening.end()
-        took, cpu = time.monotonic() - begun, listening.cpu_seconds() - cpu
+        took, cpu = time.monotonic() - begun, listening.cpu_seconds() - load
         rss = listening.status_mb("VmHWM")
     found = [(now, x) for now, x in listening.lines if x["event"] == "detection"]
     features, step = model.features, model.step_frames * model.features.hop
@@ -112,6 +114,7 @@ def soak(
         pace="real time" if real else "full speed",
         audio_seconds=seconds,
         took_seconds=round(took, 1),
+        load_seconds=load,
         cpu_share=round(cpu / seconds, 5),
         rss_mb=round(rss, 2),
         grown_mb=round(rss - warm, 2),
@@ -153,8 +156,11 @@ def bare(bundle: Path, pcm: Pcm, *, seconds: int) -> Bare:
         argv = [*driver, "edgekws", str(wav), str(bundle)]
         done = subprocess.run(argv, capture_output=True, check=True)
     figures = json.loads(done.stdout)
-    share, rss = figures["cpu_seconds_per_second"], figures["peak_rss_mb"]
-    return Bare(round(share, 5), round(rss, 2))
+    return Bare(
+        bare_load_seconds=round(figures["load_seconds"], 2),
+        bare_cpu_share=round(figures["cpu_seconds_per_second"], 5),
+        bare_rss_mb=round(figures["peak_rss_mb"], 2),
+    )
 
 
 def commands(model: ModelSpec) -> Pcm:
@@ -196,6 +202,7 @@ def table(parts: Sequence[Part], alone: Bare) -> None:
             (
                 part.pace,
                 f"{part.audio_seconds} s in {part.took_seconds} s",
+                f"{part.load_seconds:.2f} s",
                 f"{100 * part.cpu_share:.2f} %",
                 f"{part.rss_mb:.1f} MB",
                 f"{part.grown_mb_per_hour:.2f} MB",
@@ -209,6 +216,7 @@ def table(parts: Sequence[Part], alone: Bare) -> None:
             (
                 "the detector alone",
                 "",
+                f"{alone.bare_load_seconds:.2f} s",
                 f"{100 * alone.bare_cpu_share:.2f} %",
                 f"{alone.bare_rss_mb:.1f} MB",
                 *[""] * 4,
