@@ -116,7 +116,8 @@ def test_a_program_gets_the_transcript_as_one_argument(tmp_path: Path) -> None:
 )
 def test_a_service_that_fails_is_a_failed_dispatch(manner: str, status: str, detail: str) -> None:
     with SpeechService(manner=manner) as service:  # type: ignore[arg-type]
-        result = handed_over(service, COMMAND, timeout_seconds=1.0)
+        patience = 1.0 if status == "timeout" else PATIENCE_SECONDS
+        result = handed_over(service, COMMAND, timeout_seconds=patience)
     assert result.status == status
     assert detail in result.detail
     assert service.uri in result.detail
