@@ -63,6 +63,14 @@ class LinkHealth:
     refused_frames: int
 
 
+@dataclass(frozen=True, slots=True)
+class HealthChange:
+    """The daemon's health turned to another state, and why."""
+
+    state: str
+    reason: str
+
+
 Verdict = Literal["act", "wait", "hold"]
 
 

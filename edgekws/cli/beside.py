@@ -80,13 +80,15 @@ class Beside:
     def open(self, daemon: "Controlled", closing: ExitStack) -> "tuple[Reception, ...]":
         """Open the doors and return what has to run; ConfigError where one cannot be opened."""
         from edgekws.runtime.hush import Hush
+        from edgekws.runtime.news import HealthNews
         from edgekws.runtime.reception import Reception
 
         if not self.wanted:
             return ()
         hush = Hush(daemon)
+        news = HealthNews(daemon.health, self._pass_on)
         doors: list[Door] = []
-        chores: list[Chore] = [hush.look]
+        chores: list[Chore] = [hush.look, news.look]
         if self._config.control is not None:
             doors.append(self._control_door(daemon, hush, closing))
         self._add_metrics(daemon, doors, chores, closing)

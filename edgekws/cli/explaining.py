@@ -8,6 +8,7 @@ from edgekws.cli.asking import Line
 from edgekws.cli.ctl import add_socket
 from edgekws.cli.places import socket_to_ask
 from edgekws.cli.setup import begin, print_line
+from edgekws.cli.top_view import fitted, padded
 from edgekws.errors import UsageError
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 SHOWN: Final = 5  # labels side by side; the others have less to say
 _ID: Final = re.compile(r"(?P<near>n?)(?P<number>\d{1,9})", re.ASCII)
 _WIDTH: Final = 12
+_TITLE: Final = 40
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -51,7 +53,7 @@ def lines(told: "Explanation") -> list[str]:
     """Return the table: a line on what it took, and one for each row of scores."""
     columns = _columns(told)
     names = ["seconds", "mean", *(told.labels[column] for column in columns)]
-    head = "".join(f"{name[:_WIDTH]:>{_WIDTH + 2}}" for name in names)
+    head = "".join(_right(name) for name in names)
     rows = zip(told.ends, told.means, told.scores, strict=True)
     return [
         _title(told),
@@ -60,10 +62,15 @@ def lines(told: "Explanation") -> list[str]:
     ]
 
 
+def _right(name: str) -> str:
+    """Return a name at the right of its column, which is counted in cells."""
+    return " " * 2 + padded(name, _WIDTH, right=True)
+
+
 def _title(told: "Explanation") -> str:
-    rate, spec = told.sample_rate, told.trigger
+    rate, spec, label = told.sample_rate, told.trigger, fitted(told.label, _TITLE)
     return (
-        f'{told.kind} {told.id}: "{told.label}" at {told.sample / rate:.3f} s; it takes a mean of'
+        f'{told.kind} {told.id}: "{label}" at {told.sample / rate:.3f} s; it takes a mean of'
         f" {spec.on:g} over {spec.mean_samples / rate:g} s, {spec.consecutive} rows in a row, then"
         f" below {spec.off:g} and {spec.refractory_samples / rate:g} s until the next"
     )

@@ -60,10 +60,11 @@ def fitted(text: str, cells: int) -> str:
     return "".join(out)
 
 
-def padded(text: str, cells: int) -> str:
-    """Return a text of exactly so many cells."""
+def padded(text: str, cells: int, *, right: bool = False) -> str:
+    """Return a text of exactly so many cells, at the left or the right of them."""
     short = fitted(text, cells)
-    return short + " " * (cells - sum(map(_cells, short)))
+    rest = " " * (cells - sum(map(_cells, short)))
+    return rest + short if right else short + rest
 
 
 def _cells(letter: str) -> int:

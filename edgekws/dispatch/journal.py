@@ -8,14 +8,15 @@ from contextlib import suppress
 from dataclasses import asdict
 from typing import Final, TextIO
 
-from edgekws.events import Decision, Detection, Dispatch, NearMiss, Result
+from edgekws.events import Decision, Detection, Dispatch, HealthChange, NearMiss, Result
 
-Event = Detection | Decision | Dispatch | NearMiss | Result
+Event = Detection | Decision | Dispatch | HealthChange | NearMiss | Result
 
 _EVENT_NAMES: Final = {
     Detection: "detection",
     Decision: "decision",
     Dispatch: "dispatch",
+    HealthChange: "health",
     NearMiss: "near_miss",
     Result: "result",
 }

@@ -63,9 +63,9 @@ class ScoreRing:
         """The sample index after the newest row."""
         return self._end
 
-    def stretch(self) -> Stretch:
-        """Return a copy of what is held, oldest first."""
-        held = min(self._count, self._rows)
-        rows = np.arange(self._count - held, self._count)
-        ends = self._end - (self._count - 1 - rows) * self._apart
-        return Stretch(ends, self._scores[rows % self._rows])
+    def stretch(self, rows: int | None = None) -> Stretch:
+        """Return a copy of the newest rows, or of all, oldest first."""
+        held = min(self._count, self._rows if rows is None else rows)
+        chosen = np.arange(self._count - held, self._count)
+        ends = self._end - (self._count - 1 - chosen) * self._apart
+        return Stretch(ends, self._scores[chosen % self._rows])

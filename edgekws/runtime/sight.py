@@ -3,6 +3,7 @@
 import math
 import threading
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 from edgekws.events import Detection, Floats, NearMiss
 from edgekws.runtime.detector import Detector, rows_to_fill
@@ -18,6 +19,8 @@ from edgekws.runtime.moments import (
 from edgekws.runtime.score_ring import ScoreRing
 from edgekws.runtime.trigger import Trigger
 from edgekws.specs import Spec, TriggerSpec
+
+LOOK_STEPS: Final = 8  # at a time: a near miss is told a second later anyway, and it costs less
 
 
 class Scores(Spec, frozen=True):
@@ -56,6 +59,7 @@ class Sight:
         self._detector, model = detector, detector.model
         self._ring = ScoreRing(model)
         self._near = Trigger(model, lowered(detector.triggers, self._fraction))
+        self._batch = LOOK_STEPS * model.scores_per_step
         self._after = round(AFTER_SECONDS * model.features.sample_rate)
         self._restart()
 
@@ -68,9 +72,12 @@ class Sight:
                 self._moments.close(self._ring)
                 self._ring.clear()
                 self._restart()
-            if finite:
-                self._ring.push(scores, end)
-                self._look(scores, end)
+            if not finite:
+                return
+            self._ring.push(scores, end)
+            self._unseen += len(scores)
+            if self._unseen >= self._batch:
+                self._look()
 
     def settle(self, detections: Sequence[Detection]) -> list[NearMiss]:
         """Take what a block's steps detected, and return the near misses that are over now."""
@@ -104,14 +111,15 @@ class Sight:
         self._rising: list[Detection] = []
         self._near.reset()
         self._unfilled = rows_to_fill(self._detector.model) - 1
+        self._unseen = 0
 
-    def _look(self, scores: Floats, end: int) -> None:
-        """Show the rows whose window is full to the lowered trigger."""
-        count, apart = len(scores), self._detector.model.samples_per_score
-        skip = min(self._unfilled, count)
+    def _look(self) -> None:
+        """Show the rows it has not seen, and whose window is full, to the lowered trigger."""
+        rows = self._ring.stretch(self._unseen)
+        skip = min(self._unfilled, self._unseen)
         self._unfilled -= skip
-        ends = [end - (count - 1 - row) * apart for row in range(skip, count)]
-        self._rising += self._near.push(scores[skip:], ends)
+        self._unseen = 0
+        self._rising += self._near.push(rows.scores[skip:], rows.ends[skip:].tolist())
 
     def _missed(self) -> list[NearMiss]:
         """Return what rose long enough ago to know that nothing was detected around it."""

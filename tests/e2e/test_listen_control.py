@@ -113,6 +113,10 @@ def test_it_is_asked_muted_and_reloaded_and_all_is_counted(seen: Seen) -> None:
     assert values(last, "edgekws_audio_seconds") == {"": 9.0}
     assert values(last, "edgekws_reloads") == {"": 1.0}
     events = [json.loads(x) for x in (seen.folder / "journal.jsonl").read_text().splitlines()]
+    states = [event["state"] for event in events if event["event"] == "health"]
+    assert "muted" in states
+    assert states[-1] == "listening"
+    events = [event for event in events if event["event"] != "health"]
     told = [event["event"] for event in events]
     assert sorted(told) == sorted(["detection", "decision", "dispatch", "result"] * 2)
     result = events[told.index("result")]
@@ -149,7 +153,9 @@ def test_tail_prints_each_event_as_it_comes(seen: Seen) -> None:
             while client.ask(do="status")["visits"]["following"] == 0:
                 pass
         seen.listening.feed(SPEECH)
-        events = [json.loads(tail.stdout.readline()) for _ in range(4)]
+        lines = (json.loads(line) for line in tail.stdout)
+        news = (line for line in lines if line["event"] != "health")
+        events = [next(news) for _ in range(4)]
         assert [event["event"] for event in events] == [
             *("detection", "decision", "dispatch", "result")
         ]

@@ -4,6 +4,7 @@ import os
 import socket
 import stat
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -13,11 +14,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgekws.errors import ConfigError
+from edgekws.events import HealthChange
 from edgekws.runtime.control import LINE_BYTES, Control, ControlTalk, Status
 from edgekws.runtime.counts import Tellers
 from edgekws.runtime.deaths import Deaths
 from edgekws.runtime.doors import unix_listener
 from edgekws.runtime.hush import Hush
+from edgekws.runtime.news import HealthNews
 from edgekws.runtime.reception import GUESTS, Reception
 from edgekws.runtime.sight import Sight
 from tests.control_socket import HEALTH, Client, Idle, quiet_detector, served, short_folder
@@ -207,6 +210,15 @@ def test_a_socket_in_use_and_a_file_are_left_alone() -> None:
 def test_a_path_too_long_for_a_socket_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"\[control\] socket: .*too long"):
         unix_listener(tmp_path / ("x" * 120)).__enter__()
+
+
+def test_changes_of_health_are_told_once_each() -> None:
+    told: list[HealthChange] = []
+    states = iter(("starting", "listening", "listening", "deaf", "listening"))
+    news = HealthNews(lambda: replace(HEALTH, state=next(states), reason="why"), told.append)
+    for now in (0.0, 0.5, 1.0, 2.0, 3.0, 4.0):
+        assert 0 < news.look(now) <= 1.0
+    assert [change.state for change in told] == ["starting", "listening", "deaf", "listening"]
 
 
 def test_the_death_of_the_thread_is_noticed() -> None:

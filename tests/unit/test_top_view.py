@@ -101,3 +101,4 @@ def test_texts_are_cut_and_filled_by_cells() -> None:
     assert fitted("a\x1b[2Jb", 9) == "a?[2Jb"
     assert fitted("开灯", 3) == "开"
     assert padded("开灯", 6) == "开灯  "
+    assert padded("开灯", 6, right=True) == "  开灯"
