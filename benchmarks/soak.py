@@ -191,6 +191,7 @@ def table(parts: Sequence[Part], alone: Bare) -> None:
         (
             "pace",
             "audio",
+            "load",
             "CPU",
             "most memory",
             "grown per hour",

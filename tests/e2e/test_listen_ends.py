@@ -20,7 +20,15 @@ from tests.bundles import (
     onnx_model,
     tone,
 )
-from tests.commands import PATIENCE_SECONDS, Listening, argv, edgekws, environment, write_wav
+from tests.commands import (
+    PATIENCE_SECONDS,
+    Listening,
+    argv,
+    edgekws,
+    environment,
+    parse,
+    write_wav,
+)
 
 END_SECONDS: Final = 4.0  # promised are 2; the other half is for a loaded machine
 SPEECH: Final = np.concatenate((noise(seconds=1), tone("yes"), noise(seconds=1))).tobytes()
@@ -100,6 +108,21 @@ def test_a_full_disk_under_stdout_is_said_once(bundle: Path, tmp_path: Path) -> 
     assert done.returncode == 9
     assert b"No space left" in done.stderr
     assert b"Traceback" not in done.stderr
+
+
+def test_a_full_disk_under_the_log_costs_nothing_but_the_log(bundle: Path, tmp_path: Path) -> None:
+    wav = write_wav(tmp_path / "a.wav", np.frombuffer(SPEECH, np.int16))
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            argv(("listen", "--bundle", bundle, "--source", f"wav:{wav}")),
+            env=environment(),
+            stdout=subprocess.PIPE,
+            stderr=full,
+            timeout=PATIENCE_SECONDS,
+            check=False,
+        )
+    assert done.returncode == 0
+    assert [line["event"] for line in parse(done.stdout)] == ["detection", "dispatch"]
 
 
 @pytest.mark.parametrize(
