@@ -71,7 +71,7 @@ class ChildSource:
             block_samples=self._block_samples,
             wait_seconds=(self._patience.first_seconds, self._patience.next_seconds),
         )
-        _log.info("source started pid=%d program=%s", process.pid, self._argv[0])
+        _log.debug("source started pid=%d program=%s", process.pid, self._argv[0])
         return self
 
     def __exit__(self, *fault: object) -> None:

@@ -58,6 +58,7 @@ class Ears:
         self._working: float | None = None
         self._reopenings = self._dropped = self._seen = 0
         self._lost: float | None = None
+        self._pause = self._pauses.opening[0]
         self._unchanged_until = self._unchanged_pause = self._pauses.unchanged[0]
         self._end: int | None = None
         self._shift = 0  # from the source's sample index to ours
@@ -119,7 +120,7 @@ class Ears:
             unchanged = self._vigil.unchanged_seconds
             if self._loss and not unchanged:
                 _log.info("source back source=%s", self.name)
-                self._loss = ""
+                self._loss, self._pause = "", self._pauses.opening[0]
             yield self._placed(block)
             if unchanged >= self._unchanged_until:
                 self._unchanged_pause = min(2 * self._unchanged_pause, self._pauses.unchanged[1])
@@ -157,11 +158,13 @@ class Ears:
         self._loss = reason
 
     def _come_back(self) -> None:
-        """Open the source again, however often it takes."""
-        pause, longest = self._pauses.opening
+        """Open the source again, however often it takes.
+
+        The pauses grow until there is sound: a program that starts may well end at once.
+        """
         while not self._stopped and not self._opened:
-            self._wait(pause)
-            pause = min(2 * pause, longest)
+            self._wait(self._pause)
+            self._pause = min(2 * self._pause, self._pauses.opening[1])
             try:
                 self._open()
             except SourceError as error:
