@@ -1,5 +1,6 @@
 """`edgekws listen` with sinks whose peers are real, and fail: the ears never stop for them."""
 
+import json
 import signal
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from typing import Final
 import numpy as np
 import pytest
 
+from edgekws.specs import SILENCE, UNKNOWN
 from tests.bundles import make_bundle, noise, tone
 from tests.commands import PATIENCE_SECONDS, Listening, edgekws, environment, write_wav
 from tests.hooks import HookServer
@@ -16,6 +18,13 @@ from tests.mosquitto import Mosquitto
 from tests.speech_service import SpeechService
 
 SPEECH: Final = np.concatenate((noise(seconds=1), tone("yes"), noise(seconds=1))).tobytes()
+HOSTILE: Final = "$(touch pwned1); `touch pwned2` | \"q\" 'q'\n\r--help {score} && touch pwned3 #"
+MQTT_OWN: Final = {
+    "sink": "mqtt",
+    "host": "localhost",
+    "topic": "own/$(touch pwned4)/`id`",
+    "payload": "`touch pwned5` {label}",
+}
 QUEUE_AND_ONE: Final = 17  # what waits for a sink, and what it is at
 
 
@@ -173,3 +182,40 @@ def test_what_follows_a_wake_word_is_transcribed(tmp_path: Path, bundle: Path) -
     begin = heard["sample"] - 8_000
     assert len(got) > 16_000
     assert np.array_equal(got, np.frombuffer(SPEECH, np.int16)[begin : begin + len(got)])
+
+
+def test_a_hostile_label_and_hostile_settings_are_text_to_every_sink(tmp_path: Path) -> None:
+    labels = (SILENCE, UNKNOWN, HOSTILE)
+    sound = np.concatenate((noise(seconds=1), tone(HOSTILE, labels=labels), noise(seconds=1)))
+    source = f"wav:{write_wav(tmp_path / 'a.wav', sound)}"
+    program = "import pathlib, sys; pathlib.Path('out').write_bytes(sys.argv[1].encode())"
+    with Mosquitto(tmp_path) as broker, HookServer() as server:
+        tables = [
+            {"sink": "process", "argv": [sys.executable, "-c", program, "{label}"]},
+            {"sink": "webhook", "url": server.url},
+            {"sink": "mqtt", "host": "localhost", "port": broker.port, "device": "den"},
+            {**MQTT_OWN, "port": broker.port},
+        ]
+        flags = ("--bundle", make_bundle(tmp_path / "tones", labels=labels), "--source", source)
+        with broker.subscribe("#") as subscriber:
+            file = write_tables(tmp_path, tables)
+            done = edgekws("listen", *flags, "--config", file, cwd=tmp_path)
+            heard = {each.topic: each for each in subscriber.until(b"offline")}
+    assert [line["label"] for line in done.lines] == [HOSTILE] * 5
+    assert [line["status"] for line in done.lines[1:]] == ["done"] * 4
+    assert (tmp_path / "out").read_bytes().decode() == HOSTILE
+    assert json.loads(server.posted[0].body)["label"] == HOSTILE
+    assert heard["edgekws/den/command"].json["event_type"] == HOSTILE
+    assert heard[MQTT_OWN["topic"]].payload.decode() == f"`touch pwned5` {HOSTILE}"
+    assert not list(tmp_path.glob("pwned*"))
+
+
+def write_tables(folder: Path, tables: list[dict[str, object]]) -> Path:
+    """Write a listen.toml with a table for every label; JSON's values are TOML's."""
+    lines = []
+    for table in tables:
+        lines += ["[[commands]]", *(f"{k} = {json.dumps(v)}" for k, v in table.items())]
+        lines.append('label = "*"')
+    path = folder / "listen.toml"
+    path.write_text("\n".join(lines), encoding="utf-8")
+    return path
