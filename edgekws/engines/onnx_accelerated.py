@@ -13,7 +13,8 @@ import onnxruntime
 
 from edgekws.engines.descriptors import muted
 from edgekws.engines.engine import Engine
-from edgekws.engines.onnx_engine import LOAD_ERRORS, OnnxEngine, Provider
+from edgekws.engines.onnx_engine import OnnxEngine
+from edgekws.engines.onnx_session import LOAD_ERRORS, Provider
 from edgekws.engines.tensors import describe, one_line
 from edgekws.errors import BundleError, MissingExtraError
 from edgekws.specs import GraphSpec

@@ -8,42 +8,14 @@ onnxruntime 1.32.0, minimum of 15 rounds).
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
-import onnxruntime
-from onnxruntime.capi import onnxruntime_pybind11_state as native
 
-from edgekws.engines.tensors import (
-    Array,
-    describe,
-    load,
-    one_line,
-    require_tensors,
-    start_states,
-    store,
-)
-from edgekws.errors import BundleError
+from edgekws.engines.onnx_session import CPU, Provider, check_signature, open_session
+from edgekws.engines.tensors import Array, describe, load, start_states, store
 from edgekws.events import Floats
 from edgekws.specs import GraphSpec, TensorSpec
-
-Provider = tuple[str, dict[str, str]]  # ONNX Runtime's name of what computes, and its options
-
-CPU: Final[Provider] = ("CPUExecutionProvider", {})
-ONNX_TYPES: Final = {"float32": "tensor(float)", "int8": "tensor(int8)"}
-LOAD_ERRORS: Final = (  # they share no base but Exception
-    native.EPFail,
-    native.Fail,
-    native.InvalidArgument,
-    native.InvalidGraph,
-    native.InvalidProtobuf,
-    native.NoModel,
-    native.NoSuchFile,
-    native.NotImplemented,
-    native.RuntimeException,
-    RuntimeError,
-    ValueError,
-)
 
 
 class OnnxEngine:
@@ -53,8 +25,8 @@ class OnnxEngine:
         self, model: bytes | Path, graph: GraphSpec, *, providers: Sequence[Provider] = ()
     ) -> None:
         self._graph = graph
-        self._session = _open_session(model, [*providers, CPU])
-        _check_signature(self._session, graph, where=describe(model))
+        self._session = open_session(model, [*providers, CPU])
+        check_signature(self._session, graph, where=describe(model))
         self._features = np.zeros(graph.features.shape, graph.features.dtype)
         self._scores = np.zeros(graph.scores.shape, graph.scores.dtype)
         self._states = (start_states(graph), start_states(graph))
@@ -91,36 +63,6 @@ class OnnxEngine:
         for tensor, array in outputs:
             binding.bind_output(*_place(tensor, array))
         return binding
-
-
-def _open_session(model: bytes | Path, providers: list[Provider]) -> Any:
-    """Load from memory, always: ONNX Runtime then follows no path to weights in other files."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.add_session_config_entry("session.inter_op.allow_spinning", "0")
-    options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
-    options.log_severity_level = 4  # what is an error comes as an exception; stderr is ours
-    try:
-        data = model if isinstance(model, bytes) else model.read_bytes()
-        return onnxruntime.InferenceSession(data, options, providers=providers)
-    except (*LOAD_ERRORS, OSError) as error:
-        raise BundleError(
-            f"{describe(model)}: ONNX Runtime {onnxruntime.__version__} cannot load the model: "
-            f"{one_line(error)}; export it again"
-        ) from error
-
-
-def _check_signature(session: Any, graph: GraphSpec, *, where: str) -> None:
-    """Raise BundleError where the model takes or gives other tensors than the graph says."""
-    for side, found, tensors in (
-        ("inputs", session.get_inputs(), graph.inputs),
-        ("outputs", session.get_outputs(), graph.outputs),
-    ):
-        has = [(tensor.name, (list(tensor.shape), tensor.type)) for tensor in found]
-        needs = {tensor.name: (list(tensor.shape), ONNX_TYPES[tensor.dtype]) for tensor in tensors}
-        require_tensors(has, needs, where=where, side=side)
 
 
 def _place(tensor: TensorSpec, array: Array) -> tuple[str, str, int, Any, list[int], int]:

@@ -32,7 +32,7 @@ class PiperSynthesizer:
                 "piper speaks in voices that you have: name an .onnx file with --voice"
             )
         self._piper = load_extra("piper", extra="piper", purpose="speech synthesis by Piper")
-        from edgekws.engines.onnx_engine import LOAD_ERRORS
+        from edgekws.engines.onnx_session import LOAD_ERRORS
 
         self._faults = (*LOAD_ERRORS, AttributeError, LookupError, OSError, TypeError)
         self._files = {Path(voice).stem: self._open(Path(voice)) for voice in voices}

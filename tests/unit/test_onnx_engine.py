@@ -109,7 +109,8 @@ def test_missing_runtime_is_an_error_that_prints_the_pip_line(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    monkeypatch.delitem(sys.modules, "edgekws.engines.onnx_engine", raising=False)
+    for name in ("onnx_engine", "onnx_session"):
+        monkeypatch.delitem(sys.modules, f"edgekws.engines.{name}", raising=False)
     with pytest.raises(MissingExtraError, match=r"pip install 'edgekws\[onnx\]'"):
         open_engine("onnx", b"", delay_graph("float32"))
 
