@@ -19,6 +19,7 @@ from tests.service_manager import ServiceManager, service_manager
 
 SPEECH: Final = np.concatenate((noise(seconds=1), tone("yes"), noise(seconds=1))).tobytes()
 WATCHDOG: Final = {"WATCHDOG_USEC": "1000000", "WATCHDOG_PID": ""}
+END_SECONDS: Final = 4.0  # promised are 2; the other half is for a loaded machine
 SILENT_SECONDS: Final = 1.5  # several times what lies between two pings
 
 
@@ -99,6 +100,21 @@ def test_sighup_takes_a_new_bundle_or_keeps_the_old_one(
     (failed,) = [line for line in done.stderr.splitlines() if "reload failed" in line]
     assert f"{tmp_path}/bundle: no such bundle folder" in failed
     assert "gaps=0" in done.stderr
+
+
+def test_a_deaf_daemon_says_why_pings_nobody_and_ends_when_told_to(
+    tmp_path: Path, manager: ServiceManager
+) -> None:
+    flags = ("--bundle", make_bundle(tmp_path / "bundle"), "--wait")
+    with Listening(*flags, source="exec:false", environ=environ(manager)) as listening:
+        assert "exec:false: it ended with code 1" in manager.wait_for("STATUS=deaf: ")
+        while manager.read(SILENT_SECONDS):
+            pass
+        listening.process.terminate()
+        done = listening.ends_by_itself(within_seconds=END_SECONDS)
+    assert done.code == 0
+    assert "WATCHDOG=1" not in manager.lines
+    assert done.stderr.count("WARNING: source lost: exec:false: it ended with code 1") == 1
 
 
 TERMINAL: Final = """

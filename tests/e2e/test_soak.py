@@ -15,6 +15,7 @@ FAST_SECONDS: Final = 60
 REAL_SECONDS: Final = 10
 MOST_MB_PER_HOUR: Final = 80  # 1.2 MB in a minute: first calls allocate, an hour is `make soak`
 LINE_MS: Final = 20  # promised, from the step that decides to the line (p99)
+MORE_MEMORY: Final = 1.1  # than the detector alone takes; promised
 LOADED: Final = 10  # so many times slower may a machine be that runs other tests beside
 
 
@@ -36,4 +37,5 @@ def test_nothing_leaks_or_is_lost_and_lines_are_soon(tmp_path: Path) -> None:
     assert both["same_detections"]
     assert (fast["lost_samples"], fast["gaps"], real["lost_samples"], real["gaps"]) == (0, 0, 0, 0)
     assert fast["detections"] == 2 * FAST_SECONDS // 4
+    assert fast["rss_mb"] < MORE_MEMORY * both["bare_rss_mb"]
     assert real["line_ms_p99"] < LOADED * LINE_MS
