@@ -88,6 +88,15 @@ def test_the_base_streams_the_embeddings_of_the_published_graph(path: Path, spee
     assert np.abs(found[:count] - wanted[0, :count, 0]).max() < FAITHFUL
 
 
+def test_the_base_is_the_same_every_time_and_leaves_chance_alone(path: Path) -> None:
+    torch.manual_seed(1)
+    one, drawn = load_base(str(path)).net.state_dict(), torch.rand(3)
+    torch.manual_seed(1)
+    assert torch.equal(torch.rand(3), drawn)
+    other = load_base(str(path)).net.state_dict()
+    assert all(torch.equal(tensor, other[name]) for name, tensor in one.items())
+
+
 def test_a_window_is_as_long_as_it_is_asked_for(path: Path) -> None:
     base = load_base(str(path))
     net = new_head(base, (SILENCE, UNKNOWN, "computer"), window_seconds=2.0)
