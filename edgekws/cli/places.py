@@ -15,7 +15,7 @@ _NAME: Final = "control"
 def socket_to_open(text: str) -> Path:
     """Return where `[control] socket` is; a relative one lies in systemd's or the user's folder.
 
-    Raises ConfigError where there is neither folder.
+    Raises ConfigError where there is neither folder, or it cannot be made.
     """
     path = Path(text).expanduser()
     if path.is_absolute():
@@ -26,7 +26,12 @@ def socket_to_open(text: str) -> Path:
             f"[control] socket: {text!r} lies in ${_OURS} or ${_OF_THE_USER}, and neither is set;"
             " name an absolute path"
         )
-    folder.mkdir(mode=0o700, exist_ok=True)
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(
+            f"[control] socket: {folder} cannot be made: {error.strerror}; name an absolute path"
+        ) from error
     return folder / path
 
 

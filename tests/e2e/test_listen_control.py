@@ -209,6 +209,27 @@ def test_200_hostile_messages_cost_no_memory_and_no_command(seen: Seen) -> None:
     assert seen.ctl("status")["ok"] is True
 
 
+def test_a_socket_without_a_path_lies_where_ctl_looks(
+    bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with short_folder() as folder:
+        monkeypatch.delenv("RUNTIME_DIRECTORY", raising=False)
+        monkeypatch.setenv("XDG_RUNTIME_DIR", str(folder))
+        config = folder / "listen.toml"
+        config.write_text(f'bundle = "{bundle}"\n[control]\n', encoding="utf-8")
+        with Listening("--config", config) as listening:
+            listening.feed(SPEECH)
+            listening.event()
+            done = run_text("ctl", "mute", "--for", "60")
+            assert done.returncode == 0, done.stderr
+            with Client(folder / "edgekws" / "control") as client:
+                assert 0 < client.ask(do="status")["muted_seconds"] <= 60
+        monkeypatch.delenv("XDG_RUNTIME_DIR")
+        done = run_text("listen", "--config", config, "--source", "-")
+        assert done.returncode == 3
+        assert "neither is set; name an absolute path" in done.stderr
+
+
 def test_without_a_daemon_ctl_says_so(tmp_path: Path) -> None:
     done = edgekws("ctl", "status", "--socket", tmp_path / "control")
     assert done.code == 1

@@ -1,26 +1,33 @@
 """The control socket: who is let in, what is answered, and that no guest can do harm."""
 
+import io
 import os
 import socket
 import stat
 import threading
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 import msgspec
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgekws.errors import ConfigError
-from edgekws.events import HealthChange
+from edgekws.dispatch.commands import CommandTable
+from edgekws.dispatch.journal import Journal
+from edgekws.errors import ConfigError, EdgekwsError
+from edgekws.events import Block, HealthChange
 from edgekws.runtime.control import LINE_BYTES, Control, ControlTalk, Status
 from edgekws.runtime.counts import Tellers
+from edgekws.runtime.daemon import Daemon
 from edgekws.runtime.deaths import Deaths
 from edgekws.runtime.doors import unix_listener
 from edgekws.runtime.hush import Hush
 from edgekws.runtime.news import HealthNews
+from edgekws.runtime.parts import Parts
 from edgekws.runtime.reception import GUESTS, Reception
 from edgekws.runtime.sight import Sight
 from tests.control_socket import HEALTH, Client, Idle, quiet_detector, served, short_folder
@@ -219,6 +226,40 @@ def test_changes_of_health_are_told_once_each() -> None:
     for now in (0.0, 0.5, 1.0, 2.0, 3.0, 4.0):
         assert 0 < news.look(now) <= 1.0
     assert [change.state for change in told] == ["starting", "listening", "deaf", "listening"]
+
+
+class Silence:
+    """A source of silence that ends only when it is told to."""
+
+    name = "silence"
+
+    def __init__(self) -> None:
+        self.stopped = threading.Event()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *fault: object) -> None:
+        pass
+
+    def __iter__(self) -> Iterator[Block]:
+        at = 0
+        while not self.stopped.wait(0.001):
+            yield Block(np.zeros(1_280, np.int16), at, 16_000)
+            at += 1_280
+
+    def stop(self) -> None:
+        self.stopped.set()
+
+
+def test_the_death_of_the_thread_ends_the_daemon() -> None:
+    def fall(now: float) -> float:
+        raise RuntimeError("fell over")
+
+    parts = Parts("small 1", quiet_detector(), CommandTable({}))
+    daemon = Daemon(Silence(), parts, Journal(io.StringIO()))
+    with pytest.raises(EdgekwsError, match="the thread 'reception' died of RuntimeError: fell"):
+        daemon.run([Reception([], [fall])])
 
 
 def test_the_death_of_the_thread_is_noticed() -> None:
