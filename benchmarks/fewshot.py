@@ -111,7 +111,7 @@ def _adapted(task: Task, recipe: Recipe, base: Base, k: int, seed: int, *, scrat
     )
     torch.manual_seed(seed)
     run = base.run
-    net = new_head(base, labels, window_seconds=recipe.window_seconds)
+    net = new_head(base, labels, window_seconds=recipe.window_seconds, order=recipe.order)
     net = build_net(net.config, len(labels)) if scratch else net
     run = replace(run, net=net.config)
     normal = Normalizer(

@@ -27,7 +27,7 @@ from edgekws.train.nets import (
 )
 from edgekws.train.nets.crnn import ConvolutionConfig
 from edgekws.train.nets.embedding import PairsConfig
-from edgekws.train.nets.tcn import StageConfig
+from edgekws.train.nets.tcn import OrderConfig, StageConfig
 from edgekws.train.run import (
     LabelFigures,
     Report,
@@ -58,6 +58,9 @@ SMALL_NET = TcnConfig(
     embedding=32,
     pool_rows=6,
     dropout=0.0,
+)
+SMALL_ORDERED = msgspec.structs.replace(
+    SMALL_NET, order=OrderConfig(channels=16, kernel=3, dilation=2), pool_rows=2
 )
 SMALL_DS_CNN = DsCnnConfig(
     n_features=40,
@@ -100,6 +103,7 @@ SMALL_EMBEDDING = EmbeddingConfig(
 )
 FAMILY: dict[str, NetConfig] = {
     "tcn": SMALL_NET,
+    "ordered tcn": SMALL_ORDERED,
     "ds-cnn": SMALL_DS_CNN,
     "bc-resnet": SMALL_BC_RESNET,
     "gru": SMALL_GRU,

@@ -66,7 +66,7 @@ def _constants(at: int, operator: Operator) -> Iterator[str]:
             yield array("int32_t", f"BIASES_{at}", filter.biases.tolist())
             yield array("ekws_scaling", f"SCALINGS_{at}", map(_scaling, filter.scalings))
             names = f"WEIGHTS_{at}, BIASES_{at}, SCALINGS_{at}"
-            numbers = f"{filter.kernel}, {filter.stride}"
+            numbers = f"{filter.kernel}, {filter.stride}, {filter.apart}"
             yield f"static const ekws_filter FILTER_{at} = {{{names}, {numbers}}};\n"
         case Operator(sum=Sum() as terms):
             zeros = ", ".join(map(str, terms.zero_points))

@@ -22,13 +22,22 @@ POSTERIORS: Final = (1 / 256, -128)  # scale and zero point that TFLite's softma
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Filter:
-    """Weights (out, kernel * in) or (kernel, channels); biases hold the input's zero point."""
+    """Weights (out, kernel * in) or (kernel, channels); biases hold the input's zero point.
+
+    `stride` is in rows, and so is `apart`, from one input of the kernel to the next.
+    """
 
     weights: NDArray[np.int8]
     biases: NDArray[np.int32]
     scalings: tuple[Scaling, ...]
     kernel: int
     stride: int
+    apart: int
+
+    @property
+    def reach(self) -> int:
+        """Rows that one output is made of."""
+        return (self.kernel - 1) * self.apart + 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +133,7 @@ def _filter(
         scalings=tuple(scaling(given.scale * scale / out.scale) for scale in scales),
         kernel=weights.rows,
         stride=node.options.strideW,
+        apart=node.options.dilationWFactor,
     )
 
 
@@ -179,13 +189,12 @@ def _clamp(node: Node, out: Tensor) -> tuple[int, int, int]:
 
 
 def _require_plain(node: Node) -> None:
-    """Raise ExportError where a window is dilated, padded, or more than one row of bands high."""
+    """Raise ExportError where a window is padded, or more than one row of bands high."""
     options: Any = node.options
-    neutral = [getattr(options, name, 1) for name in ("dilationWFactor", "depthMultiplier")]
-    high = getattr(options, "filterHeight", 1)
-    if options.padding != Padding.VALID or neutral != [1, 1] or high != 1:
+    neutral = [getattr(options, name, 1) for name in ("depthMultiplier", "filterHeight")]
+    if options.padding != Padding.VALID or neutral != [1, 1]:
         raise ExportError(
-            f"the window of tensor {node.output} is padded, dilated or over bands, which the "
+            f"the window of tensor {node.output} is padded or over bands, which the "
             "microcontroller's engine has no code for: adapt a net of kind tcn"
         )
 
@@ -194,7 +203,7 @@ def _require_runs(graph: Graph, plan: Plan, operator: Operator) -> None:
     """Raise ExportError where shapes are not those that the engine takes for granted."""
     first, out = graph.tensors[operator.inputs[0]], graph.tensors[operator.output]
     filter = operator.filter
-    reach, stride = (filter.kernel, filter.stride) if filter else (max(1, operator.window), 1)
+    reach, stride = (filter.reach, filter.stride) if filter else (max(1, operator.window), 1)
     enough = first.rows >= (out.rows - 1) * stride + reach
     whole = operator.kind != "CONVOLUTION" or plan.places[operator.inputs[0]].stride == (
         first.channels

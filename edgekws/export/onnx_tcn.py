@@ -13,6 +13,8 @@ def tcn_logits(graph: GraphWriter, net: StreamingTcn, features: str) -> str:
     for index, block in enumerate(net.stack()):
         x = _block(graph, block, x, name=f"block_{index}")
     x = pointwise(graph, net.embed, x, name="embed")
+    if net.order is not None:
+        x = causal(graph, net.order, x, name="order")
     return head(graph, net.head, sliding_pool(graph, net.pool, x))
 
 

@@ -22,6 +22,7 @@ class TfliteStep(nn.Module):
         self.stem = Causal(net.stem)
         self.blocks = nn.ModuleList(_Block(block) for block in net.stack())
         self.embed = pointwise(net.embed)
+        self.order = None if net.order is None else Causal(net.order)
         self.pool = Pool(net.pool)
         self.head = last_layer(net.head)
         self.state_shapes = tuple(
@@ -34,7 +35,10 @@ class TfliteStep(nn.Module):
         x = self.stem(features[:, None], past)  # (1, 1, frames, channels)
         for block in self.blocks:
             x = block(x, past)
-        logits = self.head(self.pool(self.embed(x), past))
+        x = self.embed(x)
+        if self.order is not None:
+            x = self.order(x, past)
+        logits = self.head(self.pool(x, past))
         return (torch.softmax(logits[:, 0], dim=-1), *past.after)
 
 

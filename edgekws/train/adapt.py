@@ -158,7 +158,8 @@ def _net(
     frontend = TorchFrontend(spec)
     if base is not None:
         mean, scale = torch.tensor(base.run.mean), torch.tensor(base.run.scale)
-        net = new_head(base, corpus.labels, window_seconds=recipe.window_seconds)
+        seconds, order = recipe.window_seconds, recipe.order
+        net = new_head(base, corpus.labels, window_seconds=seconds, order=order)
         return net, Normalizer(frontend, mean, scale)
     assert recipe.net is not None  # the recipe has one or the other
     net = build_net(recipe.net, len(corpus.labels))

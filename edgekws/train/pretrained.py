@@ -20,6 +20,7 @@ from edgekws.train.nets import (
     build_net,
 )
 from edgekws.train.nets.embedding import SPEECH_EMBEDDING
+from edgekws.train.nets.tcn import OrderConfig
 from edgekws.train.run import RUN_FILE, LabelFigures, Report, Run, RunSource, load_net, load_run
 from edgekws.train.speech_embedding import load_backbone
 
@@ -121,21 +122,38 @@ def _published_run() -> Run:
 
 
 @torch.no_grad()
-def new_head(base: Base, labels: tuple[str, ...], *, window_seconds: float = 0.0) -> StreamingNet:
+def new_head(
+    base: Base,
+    labels: tuple[str, ...],
+    *,
+    window_seconds: float = 0.0,
+    order: OrderConfig | None = None,
+) -> StreamingNet:
     """Return the base's net for other labels; labels that it knows keep their weights.
 
-    With `window_seconds` it pools over so long, in place of what the base did; ConfigError for a
-    base that does not pool over time.
+    With `window_seconds` it looks back so long, in place of what the base did, and with `order` it
+    hears the order of embeddings; ConfigError for a base that cannot do so.
     """
-    net = build_net(_windowed(base, window_seconds), len(labels))
-    backbone = {k: v for k, v in base.net.state_dict().items() if not k.startswith("head.")}
+    net = build_net(_windowed(_ordered(base, order), window_seconds), len(labels))
+    new = ("head.",) if order is None else ("head.", "order.")
+    backbone = {k: v for k, v in base.net.state_dict().items() if not k.startswith(new)}
     net.load_state_dict(backbone, strict=False)
     for row, label in enumerate(labels):
-        if label in base.run.labels:
+        if label in base.run.labels and net.head.in_features == base.net.head.in_features:
             known = base.run.labels.index(label)
             net.head.weight[row] = base.net.head.weight[known]
             net.head.bias[row] = base.net.head.bias[known]
     return net
+
+
+def _ordered(base: Base, order: OrderConfig | None) -> Base:
+    config = base.run.net
+    if order is None:
+        return base
+    if not isinstance(config, TcnConfig):
+        raise ConfigError(f"order: base {base.run.name!r} is not a tcn; leave it out")
+    shortened = max(2, config.window_rows - order.rows)
+    return Base(replace(base.run, net=replace(config, order=order, pool_rows=shortened)), base.net)
 
 
 def _windowed(base: Base, seconds: float) -> NetConfig:
@@ -145,7 +163,7 @@ def _windowed(base: Base, seconds: float) -> NetConfig:
     rows = round(seconds * spec.sample_rate / spec.hop / config.frames_per_score)
     match config:
         case TcnConfig():
-            return replace(config, pool_rows=max(2, rows))
+            return replace(config, pool_rows=max(2, rows - config.window_rows + config.pool_rows))
         case EmbeddingConfig():
             around = config.window_frames // config.frames_per_score - config.pool_rows
             return replace(config, pool_rows=max(2, rows - around))

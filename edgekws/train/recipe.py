@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from edgekws.errors import ConfigError
 from edgekws.specs import MFCC_40, Spec
 from edgekws.train.nets import NetConfig
+from edgekws.train.nets.tcn import OrderConfig
 from edgekws.train.recipe_data import AugmentRecipe, CleanRecipe, DataRecipe, SynthesisRecipe
 from edgekws.train.recipe_training import (
     DistillationRecipe,
@@ -52,6 +53,8 @@ class Recipe(Spec, frozen=True):
     net: NetConfig | None = None
     window_seconds: Annotated[float, Meta(ge=0, le=5)] = 0.0
     """Time that a `base` of kind tcn or speech-embedding looks back; 0 is as it did."""
+    order: OrderConfig | None = None
+    """What a `base` of kind tcn gets between its embeddings and their pool, to hear their order."""
     initialization: Initialization = "default"
     """How the first weights of a `net` are drawn."""
     labels: tuple[str, ...] = ()
@@ -72,8 +75,8 @@ class Recipe(Spec, frozen=True):
             raise ValueError("give either base (adapt it) or net (start from scratch)")
         if self.base and self.initialization != "default":
             raise ValueError("initialization: a base has its weights; only a net draws them")
-        if self.window_seconds and not self.base:
-            raise ValueError("window_seconds: is of a base; a net has its own sizes")
+        if self.net is not None:
+            self._check_net(self.net)
         if not self.phases:
             raise ValueError("give at least one [[phases]]")
         if len(set(self.labels)) < len(self.labels):
@@ -86,11 +89,17 @@ class Recipe(Spec, frozen=True):
                 "multitask.language_weight: all labels are of one language; name the others' in "
                 "[data.languages]"
             )
-        if self.net is not None and self.net.n_features != MFCC_40.n_mfcc:
-            raise ValueError(f"net.n_features: the front end gives {MFCC_40.n_mfcc}")
         aware = any(phase.quantization_aware for phase in self.phases)
         if aware and self.optimizer.precision != "float32":
             raise ValueError("optimizer.precision: a quantization_aware phase needs float32")
+
+    def _check_net(self, net: NetConfig) -> None:
+        if self.window_seconds:
+            raise ValueError("window_seconds: is of a base; a net has its own sizes")
+        if self.order:
+            raise ValueError("order: is of a base; a net has [net.order]")
+        if net.n_features != MFCC_40.n_mfcc:
+            raise ValueError(f"net.n_features: the front end gives {MFCC_40.n_mfcc}")
 
 
 def load_recipe(path: Path, *, base: str = "") -> tuple[Recipe, str]:

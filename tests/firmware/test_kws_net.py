@@ -5,10 +5,12 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
+from edgekws.cli.app import main
 from edgekws.export.mcu_reference import Integers, ReferenceEngine
 from edgekws.export.scores import clip_steps
 from tests.kws_firmware import TINY, CNet, Firmware, build_firmware
 from tests.needs import lacking
+from tests.runs import SMALL_ORDERED, write_run
 from tests.speech import Speech
 
 SMALL = TINY.parent / "commands-12-small"
@@ -18,6 +20,17 @@ NOISE_STEPS = 100
 @pytest.fixture(scope="module")
 def small(tmp_path_factory: pytest.TempPathFactory) -> Firmware:
     return build_firmware(tmp_path_factory.mktemp("small"), bundle=SMALL)
+
+
+@pytest.fixture(scope="module")
+def ordered(tmp_path_factory: pytest.TempPathFactory) -> Firmware:
+    """Return the firmware of a net that hears the order of embeddings, some rows apart."""
+    folder = tmp_path_factory.mktemp("ordered")
+    run = write_run(folder / "run", SMALL_ORDERED)
+    words = ["export", str(run), "--target", "x86", "--model", "tflite-int8", "--out", str(folder)]
+    assert main(words) == 0
+    (bundle,) = folder.glob("*-x86")
+    return build_firmware(folder / "firmware", bundle=bundle)
 
 
 def reference(firmware: Firmware) -> ReferenceEngine:
@@ -44,6 +57,12 @@ def test_scores_are_those_of_the_reference_kernels_bit_for_bit(firmware: Firmwar
 def test_another_net_of_the_same_kind_is_as_exact(small: Firmware) -> None:
     engine, net = reference(small), CNet(small)
     for at, step in enumerate(golden_steps(small)):
+        np.testing.assert_array_equal(net.step(step), engine.step_integers(step), f"step {at}")
+
+
+def test_a_window_of_rows_that_are_apart_is_as_exact(ordered: Firmware) -> None:
+    engine, net = reference(ordered), CNet(ordered)
+    for at, step in enumerate(golden_steps(ordered)):
         np.testing.assert_array_equal(net.step(step), engine.step_integers(step), f"step {at}")
 
 

@@ -37,6 +37,7 @@ in each block: 0.22 and 0.033 measured."""
 LONG_STREAM: Final = 0.02  # mean difference of posteriors over 40 s
 
 others = pytest.mark.parametrize("kind", [kind for kind in FAMILY if kind != "tcn"])
+foreign = pytest.mark.parametrize("kind", [kind for kind in FAMILY if not kind.endswith("tcn")])
 precisions = pytest.mark.parametrize("precision", PRECISIONS)
 
 
@@ -65,7 +66,7 @@ def test_every_precision_passes(kind: str, precision: Precision, tmp_path: Path)
     assert figures.agreement >= 0.98
 
 
-@others
+@foreign
 def test_a_microcontroller_refuses_it_with_the_reason(kind: str) -> None:
     data = converted(FAMILY[kind])["int8"].files[".tflite"]
     with pytest.raises(ExportError, match="adapt a net of kind tcn"):

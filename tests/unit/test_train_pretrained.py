@@ -9,9 +9,12 @@ import torch
 from edgekws.errors import ConfigError, RunError
 from edgekws.specs import SILENCE, UNKNOWN
 from edgekws.train.nets import StreamingTcn
+from edgekws.train.nets.tcn import OrderConfig
 from edgekws.train.pretrained import Base, find_base, load_base, new_head
 from edgekws.train.run import save_run
 from tests.runs import LABELS, SMALL_DS_CNN, trained
+
+ORDER = OrderConfig(channels=8, kernel=3, dilation=2)
 
 
 @pytest.fixture(scope="module")
@@ -74,6 +77,36 @@ def test_a_net_that_pools_over_no_time_cannot_be_given_a_window(folder: Path) ->
     other = msgspec.structs.replace(base.run, net=SMALL_DS_CNN)
     with pytest.raises(ConfigError, match="window_seconds"):
         new_head(Base(other, base.net), LABELS, window_seconds=2.0)
+
+
+def test_an_ear_for_order_is_new_and_leaves_the_window_as_long(folder: Path) -> None:
+    base = load_base(str(folder))
+    assert isinstance(base.net, StreamingTcn)
+    torch.manual_seed(1)
+    net = new_head(base, LABELS, window_seconds=2.0, order=ORDER)
+    assert net.config.window_frames == 200
+    assert isinstance(net, StreamingTcn)
+    assert net.upper() == [net.order, net.head]
+    assert net.head.in_features == 2 * ORDER.channels
+    ours, theirs = backbone_of(net), backbone_of(base.net)
+    assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+    again = new_head(Base(msgspec.structs.replace(base.run, net=net.config), net), LABELS)
+    assert all(torch.equal(x, net.state_dict()[name]) for name, x in again.state_dict().items())
+
+
+def test_an_ear_for_order_of_another_size_starts_anew(folder: Path) -> None:
+    base = load_base(str(folder))
+    net = new_head(base, LABELS, order=ORDER)
+    wider = msgspec.structs.replace(ORDER, channels=12)
+    known = Base(msgspec.structs.replace(base.run, net=net.config), net)
+    assert new_head(known, LABELS, order=wider).head.in_features == 24
+
+
+def test_only_a_tcn_can_be_given_an_ear_for_order(folder: Path) -> None:
+    base = load_base(str(folder))
+    other = msgspec.structs.replace(base.run, net=SMALL_DS_CNN)
+    with pytest.raises(ConfigError, match=r"order: base .* is not a tcn"):
+        new_head(Base(other, base.net), LABELS, order=ORDER)
 
 
 def backbone_of(net: StreamingTcn) -> dict[str, torch.Tensor]:

@@ -1,7 +1,9 @@
 """The streaming temporal convolution net: depthwise-separable, residual, causal.
 
 The shape follows MatchboxNet (Majumdar and Ginsburg 2020): a strided stem, blocks of depthwise and
-pointwise convolutions with a residual path, one pooled embedding, one linear layer.
+pointwise convolutions with a residual path, one pooled embedding, one linear layer. Where a net
+looks back over a second and more, a convolution over embeddings may come before the pool, which
+forgets in which order they came.
 """
 
 from collections.abc import Sequence
@@ -30,6 +32,19 @@ class StageConfig(Spec, frozen=True):
             raise ValueError("kernel: needs to be as long as its stride, or longer")
 
 
+class OrderConfig(Spec, frozen=True):
+    """A convolution over embeddings that are `dilation` rows apart, below the pool."""
+
+    channels: Size
+    kernel: Annotated[int, Meta(ge=2)]
+    dilation: Size
+
+    @property
+    def rows(self) -> int:
+        """Rows that it looks back."""
+        return (self.kernel - 1) * self.dilation
+
+
 class TcnConfig(Spec, frozen=True, tag_field="kind", tag="tcn"):
     """The size of a net; frames per score row is the product of all strides."""
 
@@ -41,6 +56,7 @@ class TcnConfig(Spec, frozen=True, tag_field="kind", tag="tcn"):
     embedding: Size
     pool_rows: Annotated[int, Meta(ge=2)]
     dropout: Dropout
+    order: OrderConfig | None = None
 
     def __post_init__(self) -> None:
         if self.stem_kernel < self.stem_stride:
@@ -56,8 +72,13 @@ class TcnConfig(Spec, frozen=True, tag_field="kind", tag="tcn"):
 
     @property
     def window_frames(self) -> int:
-        """Feature frames that the pool spans."""
-        return self.pool_rows * self.frames_per_score
+        """Feature frames that the pool spans, and the convolution below it."""
+        return self.window_rows * self.frames_per_score
+
+    @property
+    def window_rows(self) -> int:
+        """Embeddings that go into one row of scores."""
+        return self.pool_rows + (self.order.rows if self.order else 0)
 
 
 class SeparableBlock(nn.Module):
@@ -112,32 +133,46 @@ class StreamingTcn(LabelNet):
         )
         self.blocks = nn.ModuleList(_blocks(config))
         self.embed = Pointwise(config.stages[-1].channels, config.embedding)
-        self.pool = SlidingPool(config.embedding, config.pool_rows)
+        self.order = None if config.order is None else _order(config.embedding, config.order)
+        width = config.embedding if config.order is None else config.order.channels
+        self.pool = SlidingPool(width, config.pool_rows)
         self.dropout = nn.Dropout(config.dropout)
-        self.head = nn.Linear(2 * config.embedding, n_labels)
+        self.head = nn.Linear(2 * width, n_labels)
 
     def state_shapes(self) -> list[tuple[int, int, int]]:
         """Return the state shapes of one stream, in the order of `forward`."""
         depthwise = [d.state_shape() for block in self.stack() for d, _ in block.layers()]
-        return [self.stem.state_shape(), *depthwise, self.pool.state_shape()]
+        order = [] if self.order is None else [self.order.state_shape()]
+        return [self.stem.state_shape(), *depthwise, *order, self.pool.state_shape()]
 
     def stack(self) -> list[SeparableBlock]:
         """Return the residual blocks, first one first."""
         return [cast(SeparableBlock, block) for block in self.blocks]
 
     def embeddings(self, x: Tensor, states: States) -> tuple[Tensor, States]:
-        """Return pooled embeddings (batch, rows, 2 * embedding) of (batch, frames, n_features)."""
+        """Return pooled embeddings (batch, rows, 2 * width) of (batch, frames, n_features).
+
+        The width is that of an embedding, or the channels of the convolution over them.
+        """
         y, stem_state = self.stem(x.transpose(1, 2), states[0])
         after, used = [stem_state], 1
         for block in self.stack():
             count = len(block.depthwise)
             y, block_states = block(y, states[used : used + count])
             after, used = after + block_states, used + count
-        pooled, pool_state = self.pool(self.embed(y), states[used])
+        y = self.embed(y)
+        if self.order is not None:
+            y, order_state = self.order(y, states[used])
+            after.append(order_state)
+        pooled, pool_state = self.pool(y, states[-1])
         return pooled.transpose(1, 2), (*after, pool_state)
 
+    def upper(self) -> list[nn.Module]:
+        """Return the convolution over embeddings, which is of the labels too, and the head."""
+        return [self.head] if self.order is None else [self.order, self.head]
+
     def backbone(self) -> list[nn.Module]:
-        """Return the parts that are kept when the labels change: all but the head."""
+        """Return the parts that are kept when the labels change."""
         return [self.stem, self.blocks, self.embed]
 
     def cost(self) -> Cost:
@@ -149,7 +184,12 @@ class StreamingTcn(LabelNet):
                 rows //= depthwise.conv.stride[0]
                 macs += rows * (depthwise.macs_per_output() + pointwise.macs_per_output())
         macs += self.embed.macs_per_output() + self.head.weight.numel()
+        macs += 0 if self.order is None else self.order.macs_per_output()
         return Cost(sum(p.numel() for p in self.parameters()), macs)
+
+
+def _order(channels_in: int, config: OrderConfig) -> CausalConv:
+    return CausalConv(channels_in, config.channels, kernel=config.kernel, dilation=config.dilation)
 
 
 def _blocks(config: TcnConfig) -> list[SeparableBlock]:

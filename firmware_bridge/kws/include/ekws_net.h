@@ -29,13 +29,15 @@ typedef struct {
 } ekws_tensor;
 
 /* Convolution of all channels: weights are (channels out, kernel, channels in); or of each channel by itself:
- * (kernel, channels). The zero point of the input is inside the biases. `stride` is in rows. */
+ * (kernel, channels). The zero point of the input is inside the biases. `stride` is in rows, and so is `apart`, from
+ * one input of a kernel to the next. */
 typedef struct {
     const int8_t *weights;
     const int32_t *biases;
     const ekws_scaling *scalings;
     uint16_t kernel;
     uint16_t stride;
+    uint16_t apart;
 } ekws_filter;
 
 /* Sum of two tensors, each brought to a common scale first. */

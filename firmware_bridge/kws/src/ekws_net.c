@@ -28,17 +28,25 @@ static int32_t dot_product(const int8_t *a, const int8_t *b, uint32_t count)
     return sum;
 }
 
-/* Inputs of a convolution have no gaps between rows, so a kernel's worth of rows is one run of bytes. */
+/*
+ * Inputs of a convolution have no gaps between rows, so a kernel's worth of rows is one run of bytes; unless they are
+ * apart, where each row is one.
+ */
 static void convolve(const ekws_operator *of, int8_t *memory)
 {
     const ekws_filter *filter = of->filter;
     const uint32_t size = (uint32_t)filter->kernel * of->from.channels;
+    const uint32_t joined = filter->apart > 1 ? of->from.channels : size;
+    const uint32_t gap = (uint32_t)filter->apart * of->from.channels;
     for (uint32_t row = 0; row < of->to.rows; row++) {
         const int8_t *past = row_of(&of->from, memory, row * filter->stride);
         const int8_t *weights = filter->weights;
         int8_t *out = row_of(&of->to, memory, row);
         for (uint32_t c = 0; c < of->to.channels; c++, weights += size) {
-            const int32_t sum = filter->biases[c] + dot_product(past, weights, size);
+            int32_t sum = filter->biases[c];
+            for (uint32_t at = 0, from = 0; at < size; at += joined, from += gap) {
+                sum += dot_product(past + from, weights + at, joined);
+            }
             out[c] = fitted(of, ekws_scaled(sum, filter->scalings[c]));
         }
     }
@@ -47,7 +55,7 @@ static void convolve(const ekws_operator *of, int8_t *memory)
 static void convolve_each_channel(const ekws_operator *of, int8_t *memory)
 {
     const ekws_filter *filter = of->filter;
-    const uint32_t channels = of->to.channels, apart = of->from.stride;
+    const uint32_t channels = of->to.channels, apart = (uint32_t)filter->apart * of->from.stride;
     for (uint32_t row = 0; row < of->to.rows; row++) {
         const int8_t *past = row_of(&of->from, memory, row * filter->stride);
         int8_t *out = row_of(&of->to, memory, row);
