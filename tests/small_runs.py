@@ -45,7 +45,7 @@ def training_data(speech: Speech) -> Path:
         write_folder(root, {UNKNOWN: [clip for own in others.values() for clip in own]})
         write_noise(root, speech)
 
-    return made_once("training-data", make)
+    return made_once("training", lambda folder: make(folder / "data")) / "data"
 
 
 @pytest.fixture(scope="session")
@@ -60,7 +60,7 @@ def mixed_data(speech: Speech) -> Path:
         write_folder(root, {UNKNOWN: speech.words(["happy"], clips=8)["happy"]})
         write_noise(root, speech)
 
-    return made_once("mixed-data", make)
+    return made_once("mixed", lambda folder: make(folder / "data")) / "data"
 
 
 @pytest.fixture(scope="session")
