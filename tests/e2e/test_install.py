@@ -174,7 +174,7 @@ def test_doctor_finds_all_that_listening_needs(installed: Home) -> None:
 
 def test_unit_and_settings_name_the_installation(installed: Home) -> None:
     unit, settings = installed.unit.read_text(), installed.settings.read_text("utf-8")
-    assert f"ExecStart={installed.prefix}/current/venv/bin/edgekws listen --wait --config" in unit
+    assert f"ExecStart={installed.prefix}/current/venv/bin/edgekws listen --config" in unit
     assert "@PREFIX@" not in unit
     assert '\nbundle = "current/bundle"\n' in settings
 
