@@ -85,13 +85,15 @@ def test_a_run_folder_is_complete_and_loads(name: str, request: pytest.FixtureRe
     assert (run.triggers, run.stream_metrics) == ({}, ())
 
 
-def test_from_scratch_it_learns_and_says_that_speakers_are_apart(base_run: Path) -> None:
+def test_from_scratch_it_learns_and_says_that_speakers_are_apart(
+    base_run: Path, training_data: Path
+) -> None:
     run = load_run(base_run)
     assert run.labels == (SILENCE, UNKNOWN, *COMMANDS)
     assert run.split == run.report.split == "speaker-disjoint"
     assert run.report.accuracy > LEARNED
     assert run.base.name == "none: trained from scratch"
-    assert [source.name for source in run.data] == ["recordings in data"]
+    assert [source.name for source in run.data] == [f"recordings in {training_data.name}"]
 
 
 def test_the_held_out_clips_are_of_other_speakers(base_run: Path, training_data: Path) -> None:
