@@ -127,6 +127,11 @@ class Trained(NamedTuple):
 @cache
 def shaken_net(config: NetConfig, *, n_labels: int) -> StreamingNet:
     """Return a net in eval mode whose weights and batch norms are random and far from neutral."""
+    with torch.inference_mode(mode=False):  # it is kept for those who want gradients too
+        return _shaken_net(config, n_labels)
+
+
+def _shaken_net(config: NetConfig, n_labels: int) -> StreamingNet:
     torch.set_num_threads(1)  # so small a net only loses by sharing
     torch.manual_seed(11)
     net = build_net(config, n_labels)
@@ -184,11 +189,13 @@ def _trained(config: NetConfig) -> Trained:
     """Read what whichever process of the test run came first has trained."""
     torch.set_num_threads(1)  # so small a net only loses by sharing
     name = f"trained-{sha256_hex(msgspec.json.encode(config))[:12]}"
-    folder = made_once(name, lambda folder: save_run(folder, *_train(config)))
-    run = load_run(folder)
+    with torch.inference_mode(mode=False):  # it is kept for those who want gradients too
+        folder = made_once(name, lambda folder: save_run(folder, *_train(config)))
+        run = load_run(folder)
+        net = load_net(folder, run)
     heldout, truths = tones(80, seed=2)
     calibration, _ = tones(40, seed=3)
-    return Trained(run, load_net(folder, run), heldout, truths, calibration, tone_stream(seed=4))
+    return Trained(run, net, heldout, truths, calibration, tone_stream(seed=4))
 
 
 def _train(config: NetConfig) -> tuple[Run, StreamingNet]:

@@ -60,6 +60,19 @@ class Seen:
             while client.ask(do="status")["health"]["counters"]["samples"] < count:
                 assert time.monotonic() < deadline, "the audio is not heard"
 
+    def states(self) -> list[str]:
+        """Return the states that the journal tells of."""
+        lines = (self.folder / "journal.jsonl").read_text().splitlines(keepends=True)
+        events = [json.loads(line) for line in lines if line.endswith("\n")]
+        return [event["state"] for event in events if event["event"] == "health"]
+
+    def wait_for_state(self, state: str) -> None:
+        """Wait until the journal tells of it last: the daemon looks once a second."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while self.states()[-1:] != [state]:
+            assert time.monotonic() < deadline, f"the journal tells of no {state}"
+            time.sleep(0.02)
+
     def page(self) -> str:
         assert self.listening.process.stderr is not None
         while b"metrics url=" not in (line := self.listening.process.stderr.readline()):
@@ -100,7 +113,9 @@ def test_it_is_asked_muted_and_reloaded_and_all_is_counted(seen: Seen) -> None:
     seen.listening.feed(SPEECH)
     seen.wait_for_samples(2 * len(SPEECH) // 2)
     assert seen.ctl("status")["health"]["state"] == "muted"
+    seen.wait_for_state("muted")
     seen.ctl("unmute")
+    seen.wait_for_state("listening")
     seen.ctl("reload")
     seen.listening.feed(SPEECH)
     assert [seen.listening.event()["event"] for _ in range(2)] == ["detection", "dispatch"]
@@ -113,9 +128,7 @@ def test_it_is_asked_muted_and_reloaded_and_all_is_counted(seen: Seen) -> None:
     assert values(last, "edgekws_audio_seconds") == {"": 9.0}
     assert values(last, "edgekws_reloads") == {"": 1.0}
     events = [json.loads(x) for x in (seen.folder / "journal.jsonl").read_text().splitlines()]
-    states = [event["state"] for event in events if event["event"] == "health"]
-    assert "muted" in states
-    assert states[-1] == "listening"
+    assert seen.states()[-1] == "listening"
     events = [event for event in events if event["event"] != "health"]
     told = [event["event"] for event in events]
     assert sorted(told) == sorted(["detection", "decision", "dispatch", "result"] * 2)
