@@ -29,7 +29,7 @@ demo: $(VENV)/.cloud ## adapt the base to three new commands, export, listen, ac
 	$(BIN)/edgekws demo
 
 test: $(VENV)/.dev ## install what the tests need and run all of them
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(PYTEST_FLAGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --max-worker-restart 0 $(PYTEST_FLAGS)
 
 test-arm64: $(VENV)/.dev ## install the rpi archive on an emulated board and listen there (root, Debian)
 	$(BIN)/python -m pytest -m arm64 tests/arm64 $(PYTEST_FLAGS)
