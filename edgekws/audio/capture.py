@@ -77,9 +77,8 @@ class Capture:
         """
         try:
             if status & INPUT_OVERFLOW:
-                self._ring.skip(
-                    frames
-                )  # how many were lost PortAudio does not say: a block's worth
+                # how many were lost PortAudio does not say: a block's worth
+                self._ring.skip(frames)
             self._ring.write(data)
         except Exception as error:  # noqa: BLE001  (the end of a thread that is not ours)
             self._fault = error

@@ -134,7 +134,10 @@ def new_head(
     With `window_seconds` it looks back so long, in place of what the base did, and with `order` it
     hears the order of embeddings; ConfigError for a base that cannot do so.
     """
-    net = build_net(_windowed(_ordered(base, order), window_seconds), len(labels))
+    config = base.run.net if order is None else _ordered(base.run, order)
+    if window_seconds:
+        config = _windowed(base.run, config, window_seconds)
+    net = build_net(config, len(labels))
     new = ("head.",) if order is None else ("head.", "order.")
     backbone = {k: v for k, v in base.net.state_dict().items() if not k.startswith(new)}
     net.load_state_dict(backbone, strict=False)
@@ -146,28 +149,21 @@ def new_head(
     return net
 
 
-def _ordered(base: Base, order: OrderConfig | None) -> Base:
-    config = base.run.net
-    if order is None:
-        return base
-    if not isinstance(config, TcnConfig):
-        raise ConfigError(f"order: base {base.run.name!r} is not a tcn; leave it out")
-    shortened = max(2, config.window_rows - order.rows)
-    return Base(replace(base.run, net=replace(config, order=order, pool_rows=shortened)), base.net)
+def _ordered(run: Run, order: OrderConfig) -> NetConfig:
+    """Return the net with another layer for order, its window as long as before."""
+    if not isinstance(run.net, TcnConfig):
+        raise ConfigError(f"order: base {run.name!r} is not a tcn; leave it out")
+    shortened = max(2, run.net.window_rows - order.rows)
+    return replace(run.net, order=order, pool_rows=shortened)
 
 
-def _windowed(base: Base, seconds: float) -> NetConfig:
-    config, spec = base.run.net, base.run.features
-    if not seconds:
-        return config
-    rows = round(seconds * spec.sample_rate / spec.hop / config.frames_per_score)
-    match config:
-        case TcnConfig():
-            return replace(config, pool_rows=max(2, rows - config.window_rows + config.pool_rows))
-        case EmbeddingConfig():
-            around = config.window_frames // config.frames_per_score - config.pool_rows
-            return replace(config, pool_rows=max(2, rows - around))
-    raise ConfigError(
-        f"window_seconds: base {base.run.name!r} is neither tcn nor speech-embedding and pools "
-        "over no time; leave it out"
-    )
+def _windowed(run: Run, config: NetConfig, seconds: float) -> NetConfig:
+    """Return the net with a pool such that it looks back so long, with what is below the pool."""
+    if not isinstance(config, TcnConfig | EmbeddingConfig):
+        raise ConfigError(
+            f"window_seconds: base {run.name!r} is neither tcn nor speech-embedding and pools "
+            "over no time; leave it out"
+        )
+    rows = round(seconds * run.features.sample_rate / run.features.hop / config.frames_per_score)
+    below = config.window_frames // config.frames_per_score - config.pool_rows
+    return replace(config, pool_rows=max(2, rows - below))
