@@ -5,15 +5,29 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
-from typing import Final, NoReturn
+from importlib import import_module
+from typing import Any, Final, NoReturn
 
 from edgekws import __version__
-from edgekws.cli import bundle, captures, checking, cloud, ctl, data, device, explaining, link, top
 from edgekws.errors import EXIT_INTERRUPTED, EdgekwsError, UsageError
 
 EXIT_UNFORESEEN: Final = 1
 NO_TELEMETRY: Final = "ORT_DISABLE_TELEMETRY"
 """Without it ONNX Runtime 1.32 writes a device id into the home folder and starts a thread."""
+
+GROUPS: Final = {
+    "device": ("listen", "wyoming", "classify", "eval", "tune", "bench", "doctor", "devices"),
+    "ctl": ("ctl",),
+    "explaining": ("explain",),
+    "top": ("top",),
+    "bundle": ("bundle",),
+    "captures": ("captures",),
+    "cloud": ("adapt", "export", "demo"),
+    "data": ("synth", "fetch"),
+    "checking": ("data",),
+    "link": ("link",),
+}
+"""Module of edgekws.cli to the commands that its add_parsers adds, in the order of --help."""
 
 EXIT_BROKEN_PIPE: Final = 141  # 128 + SIGPIPE, as shells count a writer whose reader went away
 
@@ -25,7 +39,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         if sys.stdout is None:
             raise UsageError("stdout is closed; send it somewhere, if only to /dev/null")
-        args = build_parser().parse_args(argv)
+        argv = sys.argv[1:] if argv is None else argv
+        args = build_parser(argv).parse_args(argv)
         verbose = args.verbose
         code: int = args.run(args)
     except EdgekwsError as error:
@@ -49,26 +64,27 @@ class Parser(argparse.ArgumentParser):
         raise UsageError(f"{message}; see {self.prog} --help")
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """Return the parser of all commands."""
+def build_parser(argv: Sequence[str] = ()) -> argparse.ArgumentParser:
+    """Return the parser of all commands, or of those beside the one that argv begins with.
+
+    A device then pays for no other command's imports: 2 MB.
+    """
     parser: argparse.ArgumentParser = Parser(
         prog="edgekws", description="Keyword spotting for small devices."
     )
     parser.add_argument("--version", action="version", version=f"edgekws {__version__}")
     subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
-    device.add_parsers(subparsers)
-    ctl.add_parser(subparsers)
-    explaining.add_parser(subparsers)
-    top.add_parser(subparsers)
-    bundle.add_parser(subparsers)
-    captures.add_parser(subparsers)
-    cloud.add_parsers(subparsers)
-    data.add_parsers(subparsers)
-    checking.add_parser(subparsers)
-    link.add_parser(subparsers)
+    for group in _groups_for(argv):
+        module: Any = import_module(f"edgekws.cli.{group}")
+        module.add_parsers(subparsers)
     for command in subparsers.choices.values():
         command.add_argument("--verbose", action="store_true", help="say more on stderr")
     return parser
+
+
+def _groups_for(argv: Sequence[str]) -> Sequence[str]:
+    asked = [group for group, commands in GROUPS.items() if {*argv[:1]} & {*commands}]
+    return asked or tuple(GROUPS)
 
 
 def _fail(message: str, code: int, *, verbose: bool) -> int:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from edgekws.bundle import Bundle
 
 
-def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def add_parsers(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add `bundle` with its two verbs to the command line."""
     parser = subparsers.add_parser("bundle", help="look at a bundle, or check every byte of it")
     verbs = parser.add_subparsers(required=True, metavar="show|verify")

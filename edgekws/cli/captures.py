@@ -22,7 +22,7 @@ PLAYER: Final = "aplay -q -"
 _FOLDER: Final = re.compile(r"[^/\0]+")
 
 
-def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def add_parsers(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add captures to the command line."""
     parser = subparsers.add_parser(
         "captures", help="list, play, label, delete or export the sound of near misses"

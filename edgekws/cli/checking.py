@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 _COLUMNS = ("no_speech", "clipped", "short", "long", "duplicates", "suspect")
 
 
-def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def add_parsers(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add `data` with its verb to the command line."""
     parser = subparsers.add_parser("data", help="judge recordings before training on them")
     verbs = parser.add_subparsers(required=True, metavar="check")

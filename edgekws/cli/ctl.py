@@ -18,7 +18,7 @@ RELOAD_SECONDS: Final = 60.0
 _LOOK_SECONDS: Final = 0.1
 
 
-def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def add_parsers(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add ctl to the command line."""
     parser = subparsers.add_parser("ctl", help="ask the running daemon, mute it, reload it")
     verbs = parser.add_subparsers(required=True, metavar="VERB", dest="verb")

@@ -21,7 +21,7 @@ _WIDTH: Final = 12
 _TITLE: Final = 40
 
 
-def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def add_parsers(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add explain to the command line."""
     parser = subparsers.add_parser(
         "explain", help="print the scores around a detection of the running daemon"

@@ -6,7 +6,7 @@ from pathlib import Path
 from edgekws.cli.setup import begin, print_line
 
 
-def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def add_parsers(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add `link` with its verb to the command line."""
     parser = subparsers.add_parser("link", help="what a microcontroller's firmware needs to know")
     verbs = parser.add_subparsers(required=True, metavar="generate")

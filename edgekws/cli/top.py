@@ -30,7 +30,7 @@ _END_OF_SCREEN: Final = "\x1b[J"
 _QUIT: Final = b"qQ\x03\x04"
 
 
-def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def add_parsers(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add top to the command line."""
     parser = subparsers.add_parser(
         "top", help="watch the running daemon: level, scores, detections, health (q ends it)"

@@ -16,6 +16,7 @@ import numpy as np
 from edgekws.audio.extras import load_extra
 from edgekws.errors import DataError, UsageError
 from edgekws.events import Floats, Pcm
+from edgekws.train.interrupts import interrupts_kept_back
 
 SAMPLE_RATE: Final = 16_000
 SYNTHESIZERS: Final = {
@@ -49,7 +50,7 @@ PLAIN: Final = Delivery()
 
 
 class Synthesizer(Protocol):
-    """Says texts; the same calls in the same order from a fresh process give the same samples."""
+    """Says texts; the same calls in the same order of a new one give the same samples."""
 
     def voices(self, language: str) -> tuple[str, ...]:
         """Return its voices of a language, "language+name"; DataError where it has none."""
@@ -132,7 +133,8 @@ def write_takes(folder: Path, takes: Iterable[tuple[str, Pcm]]) -> int:
 
 def write_wav(path: Path, pcm: Pcm) -> None:
     """Write (n,) int16 as a 16 kHz mono WAV file."""
-    with wave.open(str(path), "wb") as file:
+    # interrupted while it opens a file, a Wave_write leaves a traceback behind
+    with interrupts_kept_back(), wave.open(str(path), "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)
         file.setframerate(SAMPLE_RATE)

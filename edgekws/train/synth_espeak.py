@@ -1,20 +1,23 @@
 """eSpeak NG's voices through its library: a hundred languages, some sixty variants of each.
 
 The library comes with the wheel espeakng-loader or from the system (libespeak-ng.so.1). It is
-licensed GPL-3.0-or-later and is loaded only where speech is made, never on the device.
+licensed GPL-3.0-or-later and is loaded only where speech is made, in a process of its own, never
+on the device.
 """
 
-import ctypes
+import json
 import os
+import subprocess
+import sys
+import weakref
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgekws.errors import DataError, MissingExtraError
 from edgekws.events import Floats, Pcm
-from edgekws.train.interrupts import interrupts_kept_back
+from edgekws.train.espeak_child import ANSWER, NO_VOICE
 from edgekws.train.synth import PLAIN, Delivery, finish
 
 VARIANTS: Final = (
@@ -27,24 +30,16 @@ VARIANTS: Final = (
 )
 """eSpeak NG's voice variants that sound like a person; each counts as one speaker."""
 
-_SYNCHRONOUS: Final = 2  # espeak_AUDIO_OUTPUT: espeak_Synth returns when all has been spoken
-_DONT_EXIT: Final = 0x8000  # a missing data file is a return code, not exit()
-_UTF8: Final = 1
-_RATE, _PITCH, _RANGE = 1, 3, 4  # espeak_PARAMETER
-_LONGEST_PATH: Final = 140  # eSpeak NG 1.51 and 1.52 keep the data path in 160 bytes
+_CHILD: Final = "edgekws.train.espeak_child"
 _PIP_LINE: Final = "pip install 'edgekws[synth]' (or on Debian: apt-get install libespeak-ng1)"
-_Callback = ctypes.CFUNCTYPE(
-    ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p
-)
 
 
 class EspeakSynthesizer:
     """Says a text in a voice such as "cmn+f3" (language "cmn", variant "f3").
 
-    The library has global state. `say` sets voice and delivery anew at each call, so several
-    synthesizers may live in one process (and one thread), but phases of its oscillators carry over:
-    the same calls in the same order from a fresh process give the same samples, a repeated call
-    gives the same word with other samples. MissingExtraError where there is no library.
+    Phases of the library's oscillators carry over from one text to the next: the same calls in the
+    same order of a new synthesizer give the same samples, a repeated call gives the same word with
+    other samples. MissingExtraError where there is no library.
     """
 
     def __init__(self, voices: tuple[str, ...] = ()) -> None:
@@ -53,79 +48,105 @@ class EspeakSynthesizer:
                 f"eSpeak NG has no variant {strange[0]!r}; there is {', '.join(VARIANTS)}"
             )
         self._names = voices or VARIANTS
-        self._library, data = _load_library()
-        self._rate = int(self._library.espeak_Initialize(_SYNCHRONOUS, 0, data, _DONT_EXIT))
-        if self._rate <= 0:
-            raise MissingExtraError(f"eSpeak NG found no voice data: {_PIP_LINE}")
-        self._variants = _data_folder(self._library) / "voices" / "!v"
-        self._pieces: list[NDArray[np.int16]] = []
-        self._callback = _Callback(self._collect)
+        self._child = _Child()
 
     def voices(self, language: str) -> tuple[str, ...]:
         """Return the voices of a language, one per variant that is installed."""
-        self._set_voice(language)
-        return tuple(f"{language}+{v}" for v in self._names if (self._variants / v).is_file())
+        self._ask(language, "", PLAIN)
+        return tuple(f"{language}+{v}" for v in self._names if self._child.has(v))
 
     def say(self, text: str, *, voice: str, delivery: Delivery = PLAIN) -> Pcm:
         """Return (n,) int16 at 16 kHz; DataError for an unknown voice or an unspeakable text."""
-        self._set_voice(voice)
-        for parameter, value in (
-            (_RATE, delivery.rate_wpm),
-            (_PITCH, delivery.pitch),
-            (_RANGE, delivery.pitch_range),
-        ):
-            self._library.espeak_SetParameter(parameter, value, 0)
-        x: Floats = self._speak(text).astype(np.float32) / np.float32(32768)
-        return finish(x, self._rate, text, voice=voice, delivery=delivery)
+        x = self._ask(voice, text, delivery)
+        if not x.any():  # of the text, or of the library's state: a new process knows
+            self._child = _Child()
+            x = self._ask(voice, text, delivery)
+        return finish(x, self._child.rate, text, voice=voice, delivery=delivery)
 
-    def _set_voice(self, voice: str) -> None:
+    def _ask(self, voice: str, text: str, delivery: Delivery) -> Floats:
+        """Return (n,) samples in [-1, 1] at the library's rate; none for the empty text."""
         variant = voice.partition("+")[2]
-        unknown = variant and not (self._variants / variant).is_file()
-        if unknown or self._library.espeak_SetVoiceByName(voice.encode()):
-            raise DataError(
-                f"eSpeak NG has no voice {voice!r}; a voice is a language such as en, cmn or de, "
-                "with or without +variant, such as cmn+f3"
-            )
-
-    def _speak(self, text: str) -> NDArray[np.int16]:
-        encoded = text.encode() + b"\0"
-        self._pieces.clear()
-        self._library.espeak_SetSynthCallback(self._callback)
-        with interrupts_kept_back():  # raised inside of its callback, ctypes would swallow it
-            failed = self._library.espeak_Synth(encoded, len(encoded), 0, 1, 0, _UTF8, None, None)
-        if failed:
-            raise DataError(f"eSpeak NG could not say {text!r} (code {failed})")
-        return np.concatenate([np.zeros(0, np.int16), *self._pieces])
-
-    def _collect(self, samples: Any, count: int, _events: int | None) -> int:
-        if samples and count > 0:
-            self._pieces.append(np.ctypeslib.as_array(samples, (count,)).copy())
-        return 0
-
-
-def _load_library() -> tuple[ctypes.CDLL, bytes | None]:
-    """Return the library and its data path; None stands for the path compiled into it."""
-    try:
-        import espeakng_loader
-
-        library = ctypes.CDLL(espeakng_loader.get_library_path())
-        return library, _short_path(espeakng_loader.get_data_path())
-    except (ImportError, OSError):
+        if variant and not self._child.has(variant):
+            raise _no_voice(voice)
+        settings = (delivery.rate_wpm, delivery.pitch, delivery.pitch_range)
+        question = json.dumps({"voice": voice, "text": text, "settings": settings})
         try:
-            return ctypes.CDLL("libespeak-ng.so.1"), None
-        except OSError as fault:
-            raise MissingExtraError(f"speech synthesis needs eSpeak NG: {_PIP_LINE}") from fault
+            code, pcm = self._child.ask(question)
+        except _DiedError:
+            self._child = _Child()
+            code, pcm = self._ask_again(question, f"{text!r} as {voice}")
+        if code == NO_VOICE:
+            raise _no_voice(voice)
+        if code:
+            raise DataError(f"eSpeak NG could not say {text!r} as {voice} (code {code})")
+        return np.frombuffer(pcm, "<i2").astype(np.float32) / np.float32(32768)
+
+    def _ask_again(self, question: str, what: str) -> tuple[int, bytes]:
+        try:
+            return self._child.ask(question)
+        except _DiedError as died:
+            raise DataError(
+                f"eSpeak NG ended twice ({died}) when it said {what}; leave that out"
+            ) from died
 
 
-def _short_path(path: str) -> bytes:
-    """Return the path, or through an open descriptor one that fits the library's buffer."""
-    if len(os.fsencode(path)) <= _LONGEST_PATH:
-        return os.fsencode(path)
-    return f"/proc/self/fd/{os.open(path, os.O_RDONLY | os.O_DIRECTORY)}".encode()
+class _DiedError(Exception):
+    """The child is gone; says how."""
 
 
-def _data_folder(library: ctypes.CDLL) -> Path:
-    folder = ctypes.c_char_p()
-    library.espeak_Info.restype = ctypes.c_char_p
-    library.espeak_Info(ctypes.byref(folder))
-    return Path(os.fsdecode(folder.value or b""))
+class _Child:
+    """The process that speaks; it ends with this object."""
+
+    def __init__(self) -> None:
+        """Start it; MissingExtraError where it finds no library or no voices."""
+        self._process = subprocess.Popen(
+            (sys.executable, "-m", _CHILD), stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+        weakref.finalize(self, _end, self._process)
+        try:
+            self.rate, folder = self._answer()
+        except _DiedError as died:
+            raise MissingExtraError(f"speech synthesis needs eSpeak NG: {_PIP_LINE}") from died
+        if self.rate <= 0:
+            raise MissingExtraError(f"eSpeak NG found no voice data: {_PIP_LINE}")
+        self._variants = Path(os.fsdecode(folder)) / "voices" / "!v"
+
+    def has(self, variant: str) -> bool:
+        """Whether such a voice variant is installed."""
+        return (self._variants / variant).is_file()
+
+    def ask(self, question: str) -> tuple[int, bytes]:
+        """Return the code and the samples of an answer; _DiedErrorError where none comes."""
+        try:
+            assert self._process.stdin is not None
+            self._process.stdin.write(question.encode() + b"\n")
+            self._process.stdin.flush()
+            return self._answer()
+        except BrokenPipeError:
+            raise _DiedError(f"exit code {self._process.wait()}") from None
+        except BaseException:  # interrupted: what it still answers is for nobody
+            self._process.kill()
+            raise
+
+    def _answer(self) -> tuple[int, bytes]:
+        assert self._process.stdout is not None
+        head = self._process.stdout.read(ANSWER.size)
+        if len(head) == ANSWER.size:
+            code, size = ANSWER.unpack(head)
+            pcm = self._process.stdout.read(size)
+            if len(pcm) == size:
+                return code, pcm
+        raise _DiedError(f"exit code {self._process.wait()}")
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    """End a child by closing its questions."""
+    with process:
+        pass
+
+
+def _no_voice(voice: str) -> DataError:
+    return DataError(
+        f"eSpeak NG has no voice {voice!r}; a voice is a language such as en, cmn or de, with or "
+        "without +variant, such as cmn+f3"
+    )

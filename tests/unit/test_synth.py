@@ -1,6 +1,9 @@
 """Synthesized speech: words are spoken, voices differ, and files are named by speaker."""
 
 import hashlib
+import os
+import shutil
+import signal
 import subprocess
 import sys
 import wave
@@ -19,6 +22,7 @@ from edgekws.train.synth import (
     write_takes,
 )
 from edgekws.train.synth_espeak import VARIANTS
+from tests.needs import lacking
 
 ROUNDING = 2  # of int16: the peak is set in float32 and rounded
 SPEECH_RMS = 500  # int16; a word at -6 dB peak lies around 2,500, silence near 0
@@ -142,14 +146,68 @@ def test_a_deep_install_folder_still_finds_its_voices(tmp_path: Path) -> None:
 
     deep = tmp_path.joinpath(*["a" * 40] * 5)
     deep.mkdir(parents=True)
-    (deep / "espeak-ng-data").symlink_to(espeakng_loader.get_data_path())
-    program = (
-        "import espeakng_loader as e; from edgekws.train import synth; "
-        f"e.get_data_path = lambda: {str(deep / 'espeak-ng-data')!r}; "
-        "print(len(synth.open_synthesizer().say('开灯', voice='cmn+f1')))"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=False
-    )
+    (deep / "espeakng_loader").symlink_to(Path(espeakng_loader.__file__).parent)
+    done = say_in_a_process(deep)
     assert done.returncode == 0, done.stderr
     assert int(done.stdout) > 0.3 * SAMPLE_RATE
+
+
+def test_a_crash_of_the_library_costs_nothing(synthesizer: Synthesizer) -> None:
+    before = children()
+    mine = open_synthesizer()
+    first = mine.say("yes", voice="en+f1")
+    for child in children() - before:
+        os.kill(child, signal.SIGSEGV)
+    assert np.array_equal(mine.say("yes", voice="en+f1"), first)
+    assert len(synthesizer.say("yes", voice="en+f1"))
+
+
+def test_a_library_that_crashes_again_is_one_clear_line(tmp_path: Path) -> None:
+    if not (compiler := shutil.which("cc")):
+        lacking("needs a C compiler: apt-get install gcc")
+    source = (
+        "int espeak_Initialize(void) { return 22050; }\n"
+        "void espeak_SetSynthCallback(void) {}\n"
+        'const char *espeak_Info(const char **path) { *path = "/"; return "0"; }\n'
+        "int espeak_SetVoiceByName(void) { return 0; }\n"
+        "void espeak_SetParameter(void) {}\n"
+        "int espeak_Synth(void) { __builtin_trap(); }\n"
+    )
+    library = tmp_path / "libbad.so"
+    command = (compiler, "-shared", "-fPIC", "-xc", "-", "-o", library)
+    subprocess.run(command, input=source.encode(), check=True)
+    loader = f"def get_library_path(): return {str(library)!r}\ndef get_data_path(): return '/'\n"
+    (tmp_path / "espeakng_loader.py").write_text(loader)
+    done = say_in_a_process(tmp_path, voice="en")
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith("edgekws.errors")]
+    assert "DataError: eSpeak NG ended twice" in line
+    assert "'yes' as en" in line
+
+
+def test_no_child_outlives_its_synthesizer() -> None:
+    before = children()
+    mine = open_synthesizer()
+    assert children() > before
+    del mine
+    assert children() <= before
+
+
+def say_in_a_process(folder: Path, voice: str = "en+f1") -> "subprocess.CompletedProcess[str]":
+    """Let a new process say a word, which finds packages in a folder first; prints its samples."""
+    program = (
+        "from edgekws.train.synth import open_synthesizer as o; "
+        f"print(len(o().say('yes', voice={voice!r})))"
+    )
+    return subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "PYTHONPATH": str(folder)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def children() -> set[int]:
+    """Return the processes that this one has started and that still run."""
+    tasks = Path("/proc/self/task").glob("*/children")
+    return {int(number) for task in tasks for number in task.read_text().split()}
