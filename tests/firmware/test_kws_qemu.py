@@ -3,7 +3,6 @@
 Instructions are those of QEMU's `-icount shift=0`, read from the core's own clock.
 """
 
-import re
 from pathlib import Path
 from typing import Final
 
@@ -13,14 +12,13 @@ from edgekws.events import Block
 from edgekws.export.mcu_size import STACK_BYTES
 from edgekws.export.targets import find_target
 from edgekws.runtime.wiring import open_device
-from tests.firmware_tools import FIRMWARE, make_variable, run, tool
+from tests.kws_board import build_program, places_of, run_program
 from tests.kws_firmware import Firmware, same_places
 
 MOST_INSTRUCTIONS: Final = 25_000_000
 """Per second of audio on a Cortex-M4: what issue 6 asks for."""
 
 BOARDS: Final = {"m3": ["fixed"], "m4": ["fixed", "float"]}
-DETECTION: Final = re.compile(r"detection (\d+) score (\d+) (.+)")
 
 
 @pytest.fixture(scope="module", params=BOARDS)
@@ -30,30 +28,19 @@ def board(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(scope="module")
 def program(firmware: Firmware, board: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp(board) / "kws.elf"
-    source, tests = firmware.folder / "src", firmware.folder / "tests"
-    sources = [*sorted(source.glob("*.c")), tests / "golden_check.c", tests / "golden_vectors.c"]
-    flags = [*make_variable(f"QEMU_FLAGS_{board}"), "-O2", f"-I{source}", f"-I{tests}"]
-    link = [*make_variable("QEMU_SOURCES"), *make_variable("QEMU_LINK"), "-lm"]
-    main = FIRMWARE / "kws" / "port" / "qemu_kws.c"
-    run([tool("arm-none-eabi-gcc"), *flags, "-o", path, main, *sources, *link])
-    return path
+    return build_program(firmware, board, tmp_path_factory.mktemp(board))
 
 
 @pytest.fixture(scope="module")
 def said(program: Path, board: str) -> list[str]:
-    """Return the lines of the board's UART; it ends with 0 where every golden check passed."""
-    tool("qemu-system-arm")
-    argv = [*make_variable(f"QEMU_RUN_{board}"), "-icount", "shift=0", "-serial", "stdio"]
-    return run([*argv, "-kernel", program]).splitlines()
+    return run_program(program, board)
 
 
 def test_golden_audio_has_the_detections_of_a_pi(firmware: Firmware, said: list[str]) -> None:
     device = open_device(firmware.bundle, key="tflite-int8")
     wanted = device.detector.push(Block(firmware.bundle.golden().pcm, 0))
-    found = [(match[3], int(match[1])) for line in said if (match := DETECTION.fullmatch(line))]
     slack = firmware.model.spec.samples_per_score
-    assert same_places(found, [(d.label, d.sample) for d in wanted], slack=slack)
+    assert same_places(places_of(said), [(d.label, d.sample) for d in wanted], slack=slack)
 
 
 def test_every_golden_check_passes(said: list[str], board: str) -> None:

@@ -9,6 +9,10 @@ about 2e-5; the smallest change of definition (a symmetric window) is 0.05."""
 FRONTEND_VS_TWIN: Final = 1e-4
 """MFCC, numpy against torch: the same tables and float32 on both sides, other FFT and BLAS."""
 
+FIXED_POINT_MFCC: Final = 65 / 65536
+"""MFCC in fixed point against numpy and torch: 18 LSB of 1/65536 measured on speech and on tones;
+see tests/firmware/test_kws_mfcc.py."""
+
 CHUNKING: Final = 2e-5
 """MFCC of one recording in other portions: BLAS takes other kernels for few rows, 6e-6 measured."""
 
