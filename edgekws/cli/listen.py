@@ -7,13 +7,13 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Final, cast
 
 from edgekws.cli.setup import begin
-from edgekws.errors import BundleError, ConfigError
+from edgekws.errors import BundleError, ConfigError, SinkError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from edgekws.audio.source import AudioSource, Condition
-    from edgekws.dispatch.commands import Command
+    from edgekws.dispatch.commands import Command, CommandTable
     from edgekws.runtime.config import ListenConfig
     from edgekws.runtime.decide import Decider
     from edgekws.runtime.notify import Notifier
@@ -69,7 +69,6 @@ class Assembly:
         Raises:
             EdgekwsError: whatever is wrong with flags, file, bundle or sinks.
         """
-        from edgekws.dispatch.commands import open_table
         from edgekws.dispatch.dry import dry
         from edgekws.engines.accelerators import find_accelerators
         from edgekws.runtime.config import (
@@ -106,10 +105,22 @@ class Assembly:
             accelerators=find_accelerators(args.accelerator or config.accelerators),
             triggers=triggers,
         )
-        table = open_table(commands, None if old is None else old.table)
+        table = _open_table(commands, old, where="" if args.sink else config.where)
         self.config, self.source = config, source
         name = f"{bundle.manifest.name} {bundle.manifest.version}"
         return Parts(name, device.detector, table, _decider(config, model), _voice(config, model))
+
+
+def _open_table(
+    commands: "tuple[Command, ...]", old: "Parts | None", *, where: str
+) -> "CommandTable":
+    """Open the sinks; what is wrong with them is told with the file that they stand in, if any."""
+    from edgekws.dispatch.commands import open_table
+
+    try:
+        return open_table(commands, None if old is None else old.table)
+    except SinkError as error:
+        raise SinkError(f"{where}: {error}" if where else str(error)) from error
 
 
 def _decider(config: "ListenConfig", model: "ModelSpec") -> "Decider":

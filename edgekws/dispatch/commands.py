@@ -93,11 +93,12 @@ def open_table(commands: Iterable[Command], held: CommandTable | None = None) ->
     there = () if held is None else held.opened
     opened: list[tuple[SinkSettings, Sink]] = []
     routes: dict[str, tuple[Sink, ...]] = {}
+    owners: dict[str, str] = {}  # the label whose table claimed something, by what it is
     with ExitStack() as undo:
         for command in commands:
             sink = _find(command.sink, opened)
             if sink is None:
-                _check_claim(command, [settings for settings, _ in opened])
+                _check_claim(command, owners)
                 sink = _find(command.sink, there)
                 if sink is None:
                     sink = _open(command)
@@ -125,18 +126,16 @@ def _announce(routes: Mapping[str, tuple[Sink, ...]], sinks: Iterable[Sink]) -> 
             sink.announce([label for label, row in routes.items() if sink in row])
 
 
-def _check_claim(command: Command, others: Iterable[SinkSettings]) -> None:
-    """Raise SinkError where sinks of other settings have what this one would have to itself."""
-    claim = _claim(command.sink)
-    if claim and claim in map(_claim, others):
+def _check_claim(command: Command, owners: dict[str, str]) -> None:
+    """Take note of what a sink has to itself; SinkError where one of other settings has it."""
+    claim = command.sink.claim() if isinstance(command.sink, Claimant) else ""
+    if claim in owners:
         raise SinkError(
-            f'command "{command.label}": another table has the {claim} with other settings; '
-            'make them equal, or write one table with label = "*"'
+            f'command "{command.label}": the table of "{owners[claim]}" has the {claim} with other '
+            'settings; make them equal, or write one table with label = "*"'
         )
-
-
-def _claim(settings: SinkSettings) -> str:
-    return settings.claim() if isinstance(settings, Claimant) else ""
+    if claim:
+        owners[claim] = command.label
 
 
 def _open(command: Command) -> Sink:

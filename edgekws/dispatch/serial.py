@@ -50,6 +50,10 @@ class SerialSettings(Spec, frozen=True):
         """Return these settings with a bundle's labels, unless they name their own."""
         return self if self.labels else msgspec.structs.replace(self, labels=labels)
 
+    def claim(self) -> str:
+        """Return the port, which one link has to itself."""
+        return f"serial device {self.device}"
+
     def open(self) -> "SerialSink":
         """Begin to look for the board, which may come later; MissingExtraError without pyserial."""
         check_pyserial()

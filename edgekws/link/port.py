@@ -1,5 +1,6 @@
 """The serial port that a board is on, found again by a pattern of its name."""
 
+import errno
 import math
 import os
 import select
@@ -50,9 +51,7 @@ class SerialPort:
 
     def __init__(self, name: str, baud: int) -> None:
         """Open the device; OSError if it is not there, not ours, or taken."""
-        self._serial: Any = _pyserial().Serial(
-            name, baud, timeout=0, write_timeout=_WRITE_SECONDS, exclusive=True
-        )
+        self._serial: Any = _open(name, baud)
         self.name: Final = name
         self._woken, self._wake = os.pipe()
         os.set_blocking(self._wake, False)
@@ -81,6 +80,21 @@ class SerialPort:
         self._serial.close()
         os.close(self._woken)
         os.close(self._wake)
+
+
+def _open(name: str, baud: int) -> Any:
+    try:
+        return _pyserial().Serial(
+            name, baud, timeout=0, write_timeout=_WRITE_SECONDS, exclusive=True
+        )
+    except OSError as error:
+        if error.errno != errno.EWOULDBLOCK:
+            raise
+        raise BlockingIOError(
+            errno.EWOULDBLOCK,
+            f"{name} is taken by another program or another [[commands]] table: end the one, or "
+            "give all tables of a board the same settings",
+        ) from error
 
 
 def open_port(pattern: str, baud: int = DEFAULT_BAUD) -> SerialPort:

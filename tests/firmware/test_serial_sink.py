@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from edgekws.dispatch.commands import Command, number_labels, open_table
 from edgekws.dispatch.serial import SerialSettings, SerialSink
@@ -18,6 +19,7 @@ from edgekws.events import Detection
 from edgekws.link.driver import LinkDriver
 from edgekws.link.orders import Order
 from edgekws.runtime.wiring import find_bundle, find_shipped
+from tests.commands import edgekws
 from tests.firmware_tools import PATIENCE_SECONDS
 from tests.simulated_board import SimulatedBoard, build_simulator
 
@@ -201,6 +203,39 @@ def test_commands_of_one_board_share_its_sink_and_get_the_bundles_labels(tmp_pat
     (serial,) = (sink for sink in table.sinks if sink.name == "serial")
     assert [link.up for link in table.links()] == [False]
     serial.close()
+
+
+def test_tables_of_one_device_with_other_settings_are_refused_with_both_labels(
+    tmp_path: Path,
+) -> None:
+    settings = SerialSettings(device=str(tmp_path / "none"), labels=("off", "on"))
+    later = replace(settings, time_to_live_seconds=1.0)
+    with pytest.raises(SinkError, match=r'"off": the table of "on" has the serial device .*/none'):
+        open_table([Command("on", settings), Command("off", later)])
+
+
+def test_the_daemon_says_in_which_file_two_tables_want_one_port(tmp_path: Path) -> None:
+    table = '[[commands]]\nlabel = "{}"\nsink = "serial"\ndevice = "/dev/none"\nbaud = {}\n'
+    path = tmp_path / "listen.toml"
+    path.write_text(table.format("on", 9600) + table.format("off", 115_200))
+    done = edgekws("listen", "--config", path, "--source", "stdin:")
+    assert done.code == SinkError.exit_code
+    assert f'{path}: command "off": the table of "on" has the serial device' in done.stderr
+
+
+def test_a_port_that_another_link_has_is_told_with_what_to_do(
+    board: SimulatedBoard, labels: tuple[str, ...], tmp_path: Path
+) -> None:
+    """Two patterns of one device are two claims: the lock on the port tells them apart."""
+    (tmp_path / "ttyBoard").symlink_to(board.port)
+    first = opened(board.port, labels)
+    assert first.send(heard("on")).status == "done"
+    second = opened(tmp_path / "tty*", labels)
+    until(lambda: "taken by another program" in second.link_health().detail, "nothing is said")
+    assert not second.link_health().up
+    first.close()
+    assert second.send(heard("off")).status == "done"
+    second.close()
 
 
 def test_a_label_that_the_firmware_does_not_know_fails(tmp_path: Path) -> None:

@@ -328,7 +328,7 @@ def test_two_tables_of_one_device_need_the_same_settings() -> None:
         Command("on", MqttSettings(host="127.0.0.1", port=1, device="den")),
         Command("off", MqttSettings(host="127.0.0.1", port=1, device="den", timeout_seconds=1.0)),
     ]
-    with pytest.raises(SinkError, match='command "off": another table has the mqtt device den at'):
+    with pytest.raises(SinkError, match='"off": the table of "on" has the mqtt device den at'):
         open_table(commands)
     join_threads()
 
