@@ -34,8 +34,8 @@ test: $(VENV)/.dev ## install what the tests need and run all of them
 test-arm64: $(VENV)/.dev ## install the rpi archive on an emulated board and listen there (root, Debian)
 	$(BIN)/python -m pytest -m arm64 tests/arm64 $(PYTEST_FLAGS)
 
-firmware-proof: $(VENV)/.dev ## a thousand commands to an emulated microcontroller at three rates of faults
-	$(BIN)/python -m pytest -m proof tests/firmware -s $(PYTEST_FLAGS)
+firmware-proof: $(VENV)/.dev ## figures of the link to an emulated microcontroller: three thousand commands, two deadlines
+	$(BIN)/python -m pytest -m 'proof or not proof' tests/firmware/test_emulated_board.py -s $(PYTEST_FLAGS)
 
 check: $(VENV)/.dev ## format, lint, types and import rules
 	$(BIN)/ruff format --check .

@@ -62,12 +62,13 @@ def keep_books(
     rate: float,
     every: int,
     bytes_per_ms: float | None = None,
+    seed: int = 0,
 ) -> Books:
     """Send `count` commands whose arguments are their numbers, over a wire of this fault rate.
 
     The board is restarted about every `every`th command, before or after it has arrived.
     """
-    random = Random(round(rate * 100) + count)
+    random = Random(round(rate * 100) + count + (seed << 16))
     link = Link(labels_hash, lambda: random.getrandbits(32))
     there = Wire(Spoiler(rate, seed=random.getrandbits(32)), bytes_per_ms=bytes_per_ms)
     back = Wire(Spoiler(rate, seed=random.getrandbits(32)), bytes_per_ms=bytes_per_ms)
@@ -95,12 +96,14 @@ def _turn(link: Link, ground: Ground, there: Wire, back: Wire) -> None:
     link.feed(back.arrived(ground.now_ms()), ground.now_ms())
 
 
-def report(rate: float, books: Books) -> str:
-    """Return a line of figures for a person."""
-    statuses = books.statuses()
+def report(rate: float, all_books: Sequence[Books]) -> str:
+    """Return a line of figures for a person, over one board or several."""
+    outcomes = [outcome for books in all_books for outcome in books.outcomes]
+    done = sum(outcome.status == "done" for outcome in outcomes)
     return (
-        f"{rate:.0%} of frames spoiled ({books.spoiled}): {len(books.outcomes)} commands, "
-        f"{statuses['done']} done, {len(books.outcomes) - statuses['done']} reported failed, "
-        f"{len(books.executed)} carried out, none twice; {books.restarts} restarts, "
-        f"slowest {max(books.waited_ms)} ms"
+        f"{rate:.0%} of frames spoiled ({sum(books.spoiled for books in all_books)}): "
+        f"{len(outcomes)} commands, {done} done, {len(outcomes) - done} reported failed, "
+        f"{sum(len(books.executed) for books in all_books)} carried out, none twice; "
+        f"{sum(books.restarts for books in all_books)} restarts, "
+        f"slowest {max(max(books.waited_ms) for books in all_books)} ms"
     )
