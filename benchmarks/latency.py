@@ -2,9 +2,8 @@
 
 A run is converted once for each step; its validation stream is then heard in blocks of a step that
 end where steps do, as `listen` takes them from a microphone, with the thresholds of the bundle that
-was exported from the run. A step shorter than what the net takes between two rows of scores needs
-another net: for such a one the cost is measured on a net of that stride with random weights, and no
-delay.
+was exported from the run. Where rows of scores come more often than in the bundle, a detection
+needs as many more of them in a row.
 """
 
 import argparse
@@ -12,7 +11,7 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import median
@@ -20,20 +19,19 @@ from typing import Final
 
 import msgspec
 import numpy as np
-import torch
 from measure import print_table, run_script
 
+from edgekws.bundle.manifest import Manifest
 from edgekws.events import Block, Floats, Pcm
 from edgekws.export.calibration import calibration_steps
 from edgekws.export.formats import Job, convert
 from edgekws.export.keys import parse_key
-from edgekws.export.stepping import at_step
+from edgekws.export.stepping import at_step, finer_run
 from edgekws.runtime.detector import Detector
 from edgekws.runtime.evaluate import Truth, blocks, match_detections, stream_report
 from edgekws.runtime.steps import steps_for
 from edgekws.runtime.wiring import find_bundle
-from edgekws.specs import ModelKey, TriggerSpec
-from edgekws.train.nets import StreamingTcn, TcnConfig
+from edgekws.specs import ModelKey
 from edgekws.train.run import Run, load_net, load_run, model_spec
 from edgekws.train.run_audio import load_calibration
 from edgekws.train.stream import Stream, load_stream
@@ -49,11 +47,10 @@ OVER_NOISE_DB: Final = 6.0  # or so little above what was before it
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """A run at one step size; `trained` is false where only the cost is its own."""
+    """A run at one step size."""
 
     step_ms: int
     detector: Detector
-    trained: bool
     cpu_seconds: list[float] = field(default_factory=list)
 
     @property
@@ -67,54 +64,32 @@ def main() -> int:
     args = _parser().parse_args()
     run, stream = load_run(args.run), load_stream(args.run / "stream.npz")
     pcm, truths = second_half(run, stream, minutes=args.minutes)
-    triggers = find_bundle(args.bundle).manifest.triggers
+    bundle = find_bundle(args.bundle).manifest
     steps = args.step or STEPS_MS
-    variants = [build(args.run, run, args.model, triggers, step_ms=step) for step in steps]
+    variants = [build(args.run, run, args.model, bundle, step_ms=step) for step in steps]
     measure_cost(variants, pcm, rounds=args.rounds)
     rows = [row(variant, pcm, truths) for variant in variants]
     for line in rows:
         print(json.dumps(line), flush=True)
-    print_table(tuple(rows[0]), [["" if v is None else str(v) for v in r.values()] for r in rows])
+    print_table(tuple(rows[0]), [[str(value) for value in line.values()] for line in rows])
     return 0
 
 
-def build(
-    folder: Path, run: Run, key: ModelKey, triggers: Mapping[str, TriggerSpec], *, step_ms: int
-) -> Variant:
+def build(folder: Path, run: Run, key: ModelKey, bundle: Manifest, *, step_ms: int) -> Variant:
     """Convert a run for one step size, and open the detector on it."""
-    frames = step_ms * run.features.sample_rate // (1000 * run.features.hop)
-    config = finer(run.net, frames)
-    trained = config == run.net
-    model = at_step(model_spec(msgspec.structs.replace(run, net=config)), step_ms)
-    net = load_net(folder, run) if trained else random_net(config, len(run.labels))
+    run = finer_run(run, step_ms)
+    model = at_step(model_spec(run), step_ms)
     clips = calibration_steps(model, load_calibration(folder)[:CALIBRATION_CLIPS])
-    (made,) = convert(Job(net, model, clips, _say), [key])
+    (made,) = convert(Job(load_net(folder, run), model, clips, _say), [key])
     with tempfile.TemporaryDirectory() as aside:
         engine = made.open(Path(aside))
-    steps = steps_for(model, made.graph)
-    return Variant(step_ms, Detector(model, engine, triggers, steps=steps), trained)
-
-
-def finer(config: TcnConfig, frames: int) -> TcnConfig:
-    """Return a net that gives a row of scores each `frames` frames or more often.
-
-    Strides fall to 1 from the last one on; the pool spans the same time.
-    """
-    span = config.window_frames
-    for index in reversed(range(len(config.stages))):
-        if frames % config.frames_per_score:
-            stages = list(config.stages)
-            stages[index] = msgspec.structs.replace(stages[index], stride=1)
-            config = msgspec.structs.replace(config, stages=tuple(stages))
-    if frames % config.frames_per_score:
-        config = msgspec.structs.replace(config, stem_stride=1)
-    return msgspec.structs.replace(config, pool_rows=span // config.frames_per_score)
-
-
-def random_net(config: TcnConfig, labels: int) -> StreamingTcn:
-    """Return a net as it is before any training, whose scores mean nothing."""
-    torch.manual_seed(0)
-    return StreamingTcn(config, labels).eval()
+    often = bundle.model.samples_per_score // model.samples_per_score
+    triggers = {
+        label: msgspec.structs.replace(spec, consecutive=1 + (spec.consecutive - 1) * often)
+        for label, spec in bundle.triggers.items()
+    }
+    detector = Detector(model, engine, triggers, steps=steps_for(model, made.graph))
+    return Variant(step_ms, detector)
 
 
 def heard_blocks(variant: Variant, pcm: Pcm) -> Iterator[Block]:
@@ -141,19 +116,7 @@ def measure_cost(variants: Sequence[Variant], pcm: Pcm, *, rounds: int) -> None:
 
 
 def row(variant: Variant, pcm: Pcm, truths: Sequence[Truth]) -> dict[str, object]:
-    """Return the row of a step size; delays in milliseconds, None where nothing is trained."""
-    figures: dict[str, object] = {
-        "step ms": variant.step_ms,
-        "% of a core": round(100 * median(variant.cpu_seconds) / COST_SECONDS, 3),
-        "delay p50 ms": None,
-        "delay p95 ms": None,
-        "missed %": None,
-    }
-    return figures | (_delays(variant, pcm, truths) if variant.trained else {})
-
-
-def _delays(variant: Variant, pcm: Pcm, truths: Sequence[Truth]) -> dict[str, object]:
-    """Return delays to the end of the block with which the detection came."""
+    """Return the row of a step size; delays count to the end of the block with the detection."""
     rate = variant.detector.model.features.sample_rate
     variant.detector.reset()
     heard = [
@@ -162,11 +125,15 @@ def _delays(variant: Variant, pcm: Pcm, truths: Sequence[Truth]) -> dict[str, ob
         for found in variant.detector.push(block)
     ]
     matches = match_detections(heard, truths, tolerance_samples=round(TOLERANCE_SECONDS * rate))
-    delay = stream_report(matches, samples=len(pcm), sample_rate=rate).delay_seconds
+    report = stream_report(matches, samples=len(pcm), sample_rate=rate)
+    delay = report.delay_seconds
     return {
+        "step ms": variant.step_ms,
+        "% of a core": round(100 * median(variant.cpu_seconds) / COST_SECONDS, 3),
         "delay p50 ms": delay.p50 and round(1000 * delay.p50),
         "delay p95 ms": delay.p95 and round(1000 * delay.p95),
         "missed %": round(100 * len(matches.missed) / max(1, len(truths)), 1),
+        "false accepts per hour": round(report.false_accepts_per_hour, 1),
     }
 
 

@@ -76,8 +76,8 @@ def _add_export(subparsers: Any) -> None:
         "--step-ms",
         type=_at_least_one,
         metavar="N",
-        help="audio to a call of the model, a multiple of what lies between two rows of its scores "
-        "(80); the bundle's name ends with it",
+        help="audio to a call of the model (80), a multiple of what lies between two rows of its "
+        "scores, for a tcn of 10; the bundle's name ends with it",
     )
     parser.add_argument(
         "--python",

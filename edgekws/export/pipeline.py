@@ -15,7 +15,7 @@ from edgekws.export.fusing import fusable
 from edgekws.export.golden_audio import golden_audio
 from edgekws.export.pack import BuiltModel, pack
 from edgekws.export.parity import Figures, Reference, compare, reference, require_parity
-from edgekws.export.stepping import at_step
+from edgekws.export.stepping import at_step, finer_run
 from edgekws.export.targets import Target, find_target
 from edgekws.export.thresholds import find_thresholds, report_page, report_path
 from edgekws.runtime.evaluate import fill_window
@@ -46,6 +46,7 @@ def export_run(
     for a model that is not what was trained, BundleError for the place.
     """
     board, run = find_target(target), load_run(folder)
+    run = run if step_ms is None else finer_run(run, step_ms)
     model = model_spec(run) if step_ms is None else at_step(model_spec(run), step_ms)
     wanted = tuple(models) or fusable(board.models, model)
     place, job = _place(out, run, board, step_ms), _job(folder, run, model, wanted, say=say)

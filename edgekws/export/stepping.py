@@ -1,9 +1,23 @@
 """The same model in other steps: the weights stay, a call takes more of the audio or less."""
 
-import msgspec
+from msgspec.structs import replace
 
 from edgekws.errors import UsageError
 from edgekws.specs import ModelSpec
+from edgekws.train.nets import TcnConfig
+from edgekws.train.run import Run
+
+
+def finer_run(run: Run, milliseconds: int) -> Run:
+    """Return the run with a net of the same weights whose rows of scores a step may hold.
+
+    Where the net's strides let no row end with such a step, they become dilation: rows come more
+    often, and each is what the net gives for that moment. Other nets than a tcn stay as they are.
+    """
+    frames, rest = divmod(milliseconds * run.features.sample_rate, 1000 * run.features.hop)
+    if rest or frames < 1 or not isinstance(run.net, TcnConfig):
+        return run
+    return replace(run, net=run.net.finer(frames))
 
 
 def at_step(model: ModelSpec, milliseconds: int) -> ModelSpec:
@@ -17,6 +31,6 @@ def at_step(model: ModelSpec, milliseconds: int) -> ModelSpec:
         between = 1000 * model.samples_per_score / features.sample_rate
         raise UsageError(
             f"no step of {milliseconds} ms: this net gives scores every {between:g} ms, take a "
-            "multiple of that; a shorter step needs a net of smaller strides"
+            "multiple of that"
         )
-    return msgspec.structs.replace(model, step_frames=frames, scores_per_step=frames // each)
+    return replace(model, step_frames=frames, scores_per_step=frames // each)

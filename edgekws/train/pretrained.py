@@ -164,6 +164,7 @@ def _windowed(run: Run, config: NetConfig, seconds: float) -> NetConfig:
             f"window_seconds: base {run.name!r} is neither tcn nor speech-embedding and pools "
             "over no time; leave it out"
         )
-    rows = round(seconds * run.features.sample_rate / run.features.hop / config.frames_per_score)
-    below = config.window_frames // config.frames_per_score - config.pool_rows
+    each = config.frames_per_score * (config.apart if isinstance(config, TcnConfig) else 1)
+    rows = round(seconds * run.features.sample_rate / run.features.hop / each)
+    below = config.window_frames // each - config.pool_rows
     return replace(config, pool_rows=max(2, rows - below))

@@ -11,6 +11,7 @@ from edgekws.specs import ModelSpec, TriggerSpec
 from edgekws.tuning.heard import Heard, all_matches, hours_of
 
 THRESHOLDS: Final = (*(round(0.40 + 0.04 * i, 2) for i in range(15)), 0.98)
+ROW_SECONDS: Final = 0.04  # rows that come more often are smoothed over as long a time
 MEAN_ROWS: Final = (3, 6, 10)  # lengths of the smoothing that are tried
 HYSTERESIS: Final = 0.6  # off = this much of on
 REFRACTORY_SECONDS: Final = 1.0
@@ -47,7 +48,7 @@ def trigger_at(on: float, model: ModelSpec, *, mean_samples: int) -> TriggerSpec
         on=on,
         off=round(on * HYSTERESIS, 3),
         mean_samples=mean_samples,
-        consecutive=CONSECUTIVE,
+        consecutive=1 + (CONSECUTIVE - 1) * _rows_to_a_row(model),
         refractory_samples=int(REFRACTORY_SECONDS * model.features.sample_rate),
     )
 
@@ -109,5 +110,11 @@ class _Search:
         return {label for label in self.model.commands if wrong.count(label) > allowed}
 
     def _at(self, on: float) -> TriggerSpec:
-        mean_samples = self.mean_rows * self.model.samples_per_score
+        rows = self.mean_rows * _rows_to_a_row(self.model)
+        mean_samples = rows * self.model.samples_per_score
         return trigger_at(on, self.model, mean_samples=mean_samples)
+
+
+def _rows_to_a_row(model: ModelSpec) -> int:
+    """Return how many rows of scores come in the time of a usual one."""
+    return max(1, round(ROW_SECONDS * model.features.sample_rate / model.samples_per_score))

@@ -14,14 +14,16 @@ from edgekws.train.nets import (
     EmbeddingConfig,
     NetConfig,
     StreamingNet,
+    StreamingTcn,
     TcnConfig,
 )
 from edgekws.train.nets.broadcast import BandsOfCepstra, SubSpectralNorm
+from edgekws.train.nets.causal import SlidingPool
 from edgekws.train.nets.crnn import ConvolutionConfig
 from edgekws.train.nets.embedding import PairsConfig
 from edgekws.train.nets.tcn import StageConfig
 from tests.parity.tolerances import STREAMING_LOGITS
-from tests.runs import FAMILY, SMALL_DS_CNN, family, shaken_net
+from tests.runs import FAMILY, SMALL_DS_CNN, SMALL_NET, SMALL_ORDERED, family, shaken_net
 
 FRAMES = 96
 
@@ -98,6 +100,8 @@ def other_embedding() -> EmbeddingConfig:
 
 OTHERS: dict[str, NetConfig] = {
     "other tcn": other_tcn(),
+    "finer tcn": other_tcn().finer(1),
+    "finer ordered tcn": SMALL_ORDERED.finer(2),
     "other ds-cnn": other_ds_cnn(),
     "other bc-resnet": other_bc_resnet(),
     "other crnn": other_crnn(),
@@ -133,6 +137,32 @@ def test_equal_steps_give_the_rows_of_the_clip(config: NetConfig, portion: int) 
     whole, _ = net(x, net.zero_states(3))
     assert whole.shape == (3, 4 * portion, 5)
     torch.testing.assert_close(stream(net, x, [step] * 4), whole, rtol=0, atol=STREAMING_LOGITS)
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("config", [other_tcn(), SMALL_NET, SMALL_ORDERED])
+@pytest.mark.parametrize("frames", [1, 2])
+def test_a_finer_net_gives_each_row_that_the_strided_one_gives(
+    config: TcnConfig, frames: int
+) -> None:
+    """Below the pool, which in the finer net has also what lies between the rows."""
+    finer = config.finer(frames)
+    assert frames % finer.frames_per_score == 0
+    assert finer.window_frames == config.window_frames
+    usual, often = (StreamingTcn(each, n_labels=5).eval() for each in (config, finer))
+    often.load_state_dict(usual.state_dict())
+    for net in (usual, often):
+        net.pool = SlidingPool(net.pool.channels, 1)
+    x = random_features(config, batch=2, frames=24 * config.frames_per_score, seed=4)
+    rows = often.last_rows(x, 24 * finer.apart)
+    every = rows[:, finer.apart - 1 :: finer.apart]
+    torch.testing.assert_close(every, usual.last_rows(x, 24), rtol=0, atol=STREAMING_LOGITS)
+
+
+def test_a_net_that_is_fine_enough_stays_as_it_is() -> None:
+    assert SMALL_NET.finer(8) == SMALL_NET
+    assert SMALL_NET.finer(6).frames_per_score == 2
+    assert SMALL_NET.finer(2).finer(1) == SMALL_NET.finer(1)
 
 
 @torch.inference_mode()

@@ -6,11 +6,13 @@ looks back over a second and more, a convolution over embeddings may come before
 forgets in which order they came.
 """
 
+import math
 from collections.abc import Sequence
-from typing import Annotated, cast
+from typing import Annotated, Self, cast
 
 import torch
 from msgspec import Meta
+from msgspec.structs import replace
 from torch import Tensor, nn
 
 from edgekws.specs import Spec
@@ -19,13 +21,18 @@ from edgekws.train.nets.net import Cost, Dropout, LabelNet, Size, States
 
 
 class StageConfig(Spec, frozen=True):
-    """A run of residual blocks: each has `depth` separable convolutions; the first one strides."""
+    """A run of residual blocks: each has `depth` separable convolutions; the first one strides.
+
+    A stage that is `dilated` gives as many rows as it takes: all that comes after looks at rows a
+    stride apart, so every row is what the strided net would give for that moment.
+    """
 
     channels: Size
     kernel: Size
     depth: Size
     blocks: Size
     stride: Size
+    dilated: bool = False
 
     def __post_init__(self) -> None:
         if self.kernel < self.stride:
@@ -46,7 +53,10 @@ class OrderConfig(Spec, frozen=True):
 
 
 class TcnConfig(Spec, frozen=True, tag_field="kind", tag="tcn"):
-    """The size of a net; frames per score row is the product of all strides."""
+    """The size of a net; frames per score row is the product of all strides that do stride.
+
+    `pool_rows`, and the dilation of `order`, count in rows of the net with all strides.
+    """
 
     n_features: Size
     stem_channels: Size
@@ -57,6 +67,7 @@ class TcnConfig(Spec, frozen=True, tag_field="kind", tag="tcn"):
     pool_rows: Annotated[int, Meta(ge=2)]
     dropout: Dropout
     order: OrderConfig | None = None
+    stem_dilated: bool = False
 
     def __post_init__(self) -> None:
         if self.stem_kernel < self.stem_stride:
@@ -65,26 +76,48 @@ class TcnConfig(Spec, frozen=True, tag_field="kind", tag="tcn"):
     @property
     def frames_per_score(self) -> int:
         """Feature frames between two rows of scores."""
-        stride = self.stem_stride
-        for stage in self.stages:
-            stride *= stage.stride
-        return stride
+        return math.prod(stride for stride, dilated in self._strides() if not dilated)
+
+    @property
+    def apart(self) -> int:
+        """Rows of scores from one row of the net with all strides to its next."""
+        return math.prod(stride for stride, dilated in self._strides() if dilated)
 
     @property
     def window_frames(self) -> int:
         """Feature frames that the pool spans, and the convolution below it."""
-        return self.window_rows * self.frames_per_score
+        return self.window_rows * self.frames_per_score * self.apart
 
     @property
     def window_rows(self) -> int:
-        """Embeddings that go into one row of scores."""
+        """Embeddings that go into one row of scores, in rows of the net with all strides."""
         return self.pool_rows + (self.order.rows if self.order else 0)
+
+    def finer(self, frames: int) -> Self:
+        """Return the net of the same weights with a row of scores in so many frames, or in fewer.
+
+        Strides become dilation from the last one on, until `frames` is a multiple of what is left.
+        """
+        config = self
+        for index in reversed(range(len(self.stages))):
+            if frames % config.frames_per_score:
+                stages = list(config.stages)
+                stages[index] = replace(stages[index], dilated=True)
+                config = replace(config, stages=tuple(stages))
+        return replace(config, stem_dilated=True) if frames % config.frames_per_score else config
+
+    def _strides(self) -> list[tuple[int, bool]]:
+        stages = [(stage.stride, stage.dilated) for stage in self.stages]
+        return [(self.stem_stride, self.stem_dilated), *stages]
 
 
 class SeparableBlock(nn.Module):
-    """Depthwise and pointwise convolutions in turn, with a residual path when shapes allow it."""
+    """Depthwise and pointwise convolutions in turn, with a residual path when shapes allow it.
 
-    def __init__(self, channels_in: int, stage: StageConfig, *, stride: int) -> None:
+    Its inputs that follow each other in the net with all strides are `apart` rows apart.
+    """
+
+    def __init__(self, channels_in: int, stage: StageConfig, *, stride: int, apart: int) -> None:
         super().__init__()
         widths = [channels_in] + [stage.channels] * stage.depth
         self.depthwise = nn.ModuleList(
@@ -92,7 +125,8 @@ class SeparableBlock(nn.Module):
                 widths[i],
                 widths[i],
                 kernel=stage.kernel,
-                stride=stride if i == 0 else 1,
+                stride=stride if i == 0 and not stage.dilated else 1,
+                dilation=apart * stride if i and stage.dilated else apart,
                 groups=widths[i],
                 relu=False,
             )
@@ -129,13 +163,13 @@ class StreamingTcn(LabelNet):
             config.n_features,
             config.stem_channels,
             kernel=config.stem_kernel,
-            stride=config.stem_stride,
+            stride=1 if config.stem_dilated else config.stem_stride,
         )
         self.blocks = nn.ModuleList(_blocks(config))
         self.embed = Pointwise(config.stages[-1].channels, config.embedding)
-        self.order = None if config.order is None else _order(config.embedding, config.order)
+        self.order = None if config.order is None else _order(config, config.order)
         width = config.embedding if config.order is None else config.order.channels
-        self.pool = SlidingPool(width, config.pool_rows)
+        self.pool = SlidingPool(width, config.pool_rows * config.apart)
         self.dropout = nn.Dropout(config.dropout)
         self.head = nn.Linear(2 * width, n_labels)
 
@@ -177,7 +211,7 @@ class StreamingTcn(LabelNet):
 
     def cost(self) -> Cost:
         """Return parameters and multiply-accumulates per row of scores."""
-        rows = self.config.frames_per_score // self.config.stem_stride
+        rows = self.config.frames_per_score // self.stem.conv.stride[0]
         macs = self.stem.macs_per_output() * rows
         for block in self.stack():
             for depthwise, pointwise in block.layers():
@@ -188,14 +222,22 @@ class StreamingTcn(LabelNet):
         return Cost(sum(p.numel() for p in self.parameters()), macs)
 
 
-def _order(channels_in: int, config: OrderConfig) -> CausalConv:
-    return CausalConv(channels_in, config.channels, kernel=config.kernel, dilation=config.dilation)
+def _order(config: TcnConfig, order: OrderConfig) -> CausalConv:
+    return CausalConv(
+        config.embedding,
+        order.channels,
+        kernel=order.kernel,
+        dilation=order.dilation * config.apart,
+    )
 
 
 def _blocks(config: TcnConfig) -> list[SeparableBlock]:
     blocks, width = [], config.stem_channels
+    apart = config.stem_stride if config.stem_dilated else 1
     for stage in config.stages:
         for index in range(stage.blocks):
-            blocks.append(SeparableBlock(width, stage, stride=stage.stride if index == 0 else 1))
+            stride = stage.stride if index == 0 else 1
+            blocks.append(SeparableBlock(width, stage, stride=stride, apart=apart))
+            apart *= stride if stage.dilated else 1
             width = stage.channels
     return blocks
