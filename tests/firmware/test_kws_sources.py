@@ -7,7 +7,7 @@ from typing import Final
 import pytest
 
 from edgekws.export.mcu_size import CODE_BYTES, OBJECT_BYTES, STACK_BYTES
-from tests.firmware_tools import run, tool
+from tests.firmware_tools import FIRMWARE, run, tool
 from tests.kws_firmware import STRICT, Firmware
 
 CORTEX_M4: Final = ["-mthumb", "-mcpu=cortex-m4", "-mfloat-abi=hard", "-mfpu=fpv4-sp-d16"]
@@ -93,3 +93,19 @@ def test_headers_and_the_arduino_sketch_are_cpp_too(firmware: Firmware, tmp_path
     run(
         [compiler, "-x", "c++", "-std=c++11", "-Wall", "-Werror", *include, "-fsyntax-only", sketch]
     )
+
+
+def test_one_program_may_have_the_link_to_a_host_as_well(
+    firmware: Firmware, tmp_path: Path
+) -> None:
+    """Both parts beside each other: no header, name or symbol is there twice."""
+    source = tmp_path / "both.c"
+    source.write_text(
+        '#include "ekws_bridge.h"\n#include "ekws_labels.h"\n#include "model_meta.h"\n'
+    )
+    own = sorted((firmware.folder / "src").glob("*.c"))
+    link = sorted((FIRMWARE / "src").glob("*.c"))
+    folders = (firmware.folder / "src", FIRMWARE / "include", FIRMWARE / "generated")
+    for order in (folders, folders[::-1]):
+        flags = [*CORTEX_M4, *STRICT, *(f"-I{each}" for each in order), "-nostdlib", "-r"]
+        run([tool("arm-none-eabi-gcc"), *flags, "-o", tmp_path / "both.o", source, *own, *link])

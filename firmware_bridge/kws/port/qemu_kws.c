@@ -87,7 +87,7 @@ static void check(const char *name, const ekws_model *model, uint64_t *memory, u
 static void measure(const char *name, const ekws_model *model, uint64_t *memory)
 {
     ekws_kws kws;
-    if (ekws_kws_init(&kws, model, memory, EKWS_MODEL_MEMORY) != EKWS_OK) {
+    if (ekws_kws_init(&kws, model, memory, EKWS_MODEL_MEMORY) != EKWS_KWS_OK) {
         return;
     }
     const volatile uint32_t *top = paint_stack();
@@ -111,7 +111,7 @@ int main(void)
     ekws_qemu_uart_open(UART);
     ekws_qemu_clock_start();
     ekws_qemu_uart_print(UART, "instructions are those of qemu -icount shift=0\n");
-    if (ekws_kws_init(&kws, &ekws_model_fixed, memory, sizeof memory) != EKWS_OK) {
+    if (ekws_kws_init(&kws, &ekws_model_fixed, memory, sizeof memory) != EKWS_KWS_OK) {
         return 1;
     }
     ekws_kws_push(&kws, ekws_golden.pcm, ekws_golden.samples, print_detection, 0);

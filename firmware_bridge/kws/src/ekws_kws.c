@@ -27,10 +27,10 @@ ekws_status ekws_kws_init(ekws_kws *kws, const ekws_model *model, void *memory, 
     const size_t commands = model->trigger->command_count;
     unsigned char *rest = memory;
     if (bytes < ekws_kws_memory(model)) {
-        return EKWS_ERROR_MEMORY;
+        return EKWS_KWS_ERROR_MEMORY;
     }
     if ((uintptr_t)memory % ALIGNMENT != 0) {
-        return EKWS_ERROR_ALIGNMENT;
+        return EKWS_KWS_ERROR_ALIGNMENT;
     }
     kws->model = model;
     kws->work.bins = cut(&rest, (mfcc->fft / 2U + 1U) * sizeof(ekws_bin));
@@ -41,7 +41,7 @@ ekws_status ekws_kws_init(ekws_kws *kws, const ekws_model *model, void *memory, 
     kws->trigger.rows = cut(&rest, model->trigger->depth * commands);
     kws->trigger.next_id = 0;
     ekws_kws_reset(kws, 0);
-    return EKWS_OK;
+    return EKWS_KWS_OK;
 }
 
 void ekws_kws_reset(ekws_kws *kws, uint64_t sample)

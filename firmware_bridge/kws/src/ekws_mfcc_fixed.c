@@ -6,7 +6,7 @@
  */
 #include "ekws_fixed_point.h"
 #include "ekws_formats.h"
-#include "ekws_frame.h"
+#include "ekws_mfcc_frame.h"
 
 static int32_t rounded(int64_t x, int bits)
 {

@@ -1,7 +1,7 @@
 /* mfcc-1 in float, for a machine with an FPU; the same steps as in ekws_mfcc_fixed.c. */
 #include <math.h>
 
-#include "ekws_frame.h"
+#include "ekws_mfcc_frame.h"
 
 static float windowed(const ekws_mfcc *mfcc, const int16_t *pcm, uint32_t at)
 {

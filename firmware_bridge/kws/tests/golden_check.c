@@ -94,7 +94,7 @@ ekws_golden_result ekws_golden_check(const ekws_model *model, void *memory)
 {
     ekws_golden_result result = {0};
     ekws_kws kws;
-    if (ekws_kws_init(&kws, model, memory, EKWS_MODEL_MEMORY) != EKWS_OK) {
+    if (ekws_kws_init(&kws, model, memory, EKWS_MODEL_MEMORY) != EKWS_KWS_OK) {
         result.whole.wrong = 1;
         return result;
     }

@@ -17,7 +17,7 @@ int main(int count, char **arguments)
     const char *const *labels = ekws_model_labels;
     int16_t pcm[256];
     ekws_kws kws;
-    if (ekws_kws_init(&kws, real ? &ekws_model_float : &ekws_model_fixed, memory, sizeof memory) != EKWS_OK) {
+    if (ekws_kws_init(&kws, real ? &ekws_model_float : &ekws_model_fixed, memory, sizeof memory) != EKWS_KWS_OK) {
         return 1;
     }
     for (;;) {

@@ -17,7 +17,7 @@ void hear(const int16_t *samples, size_t count) {
 void setup() {
   Serial.begin(115200);
   pinMode(LED_BUILTIN, OUTPUT);
-  if (ekws_kws_init(&kws, &ekws_model_fixed, memory, sizeof memory) != EKWS_OK) {
+  if (ekws_kws_init(&kws, &ekws_model_fixed, memory, sizeof memory) != EKWS_KWS_OK) {
     Serial.println("not enough memory for the model");
   }
 }

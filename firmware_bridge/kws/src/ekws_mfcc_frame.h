@@ -1,6 +1,6 @@
 /* Where samples of a frame go before its FFT, which both arithmetics share. */
-#ifndef EKWS_FRAME_H
-#define EKWS_FRAME_H
+#ifndef EKWS_MFCC_FRAME_H
+#define EKWS_MFCC_FRAME_H
 
 #include "ekws_mfcc.h"
 
