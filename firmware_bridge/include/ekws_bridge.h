@@ -3,15 +3,19 @@
  * the outputs whenever the host is not heard. SPEC.md says what goes over the wire.
  *
  * The caller owns all memory: one `struct ekws_link` per wire, and a const `struct ekws_config` that
- * outlives it. No function waits, allocates, or calls itself. Call everything of one link from one
- * thread; what an interrupt receives goes through a ring of the port's own.
+ * outlives it. No function waits, allocates, or calls itself. There is no lock inside: call
+ * everything of one link from one thread, never from an interrupt, and nothing of it from its own
+ * callbacks but `ekws_is_up`. What an interrupt receives goes through a ring of the port's own.
  *
  *     ekws_init(&link, &config, boots, now());
  *     for (;;) {
- *         count = port_read(bytes, sizeof bytes);
- *         ekws_feed(&link, bytes, count, now());
+ *         while ((count = port_read(bytes, sizeof bytes)) > 0) {
+ *             ekws_feed(&link, bytes, count, now());
+ *         }
  *         ekws_poll(&link, now());
  *     }
+ *
+ * `now_ms` is any clock of milliseconds that runs on and may wrap.
  */
 #ifndef EKWS_BRIDGE_H
 #define EKWS_BRIDGE_H
@@ -52,12 +56,13 @@ struct ekws_config {
     uint8_t safe_count;
     void *context; /* handed to every callback */
 
-    /** Send bytes; return 0, or a negative value if the port does not take all of them. */
+    /** Send bytes, or keep them to send; a negative value: the port does not take all of them. */
     int (*write)(void *context, const uint8_t *bytes, size_t count);
 
     /**
      * Carry a command out; called once for each, unless it returns EKWS_LATER. Return 0 when it is
      * done, EKWS_LATER to be asked again until its time to live is over, or a code above 0 to refuse.
+     * Do not wait in it: for as long as it takes the host is not heard.
      */
     int (*execute)(void *context, const struct ekws_command *command);
 
@@ -78,7 +83,9 @@ struct ekws_link {
     uint32_t session;       /* 0: none */
     uint32_t nonce;         /* of the host that the session was granted to */
     uint32_t heard_ms;      /* when a frame of the session last came */
-    uint32_t received_ms;   /* when the command was first received */
+    uint32_t received_ms;   /* when the command came at the earliest */
+    uint32_t polled_ms;     /* when `ekws_poll` was last called */
+    uint32_t looked_ms;     /* and when before that: what is handed over has come since then */
     uint32_t command_id;    /* of the last command; 0: none in this session */
     uint32_t answer_detail; /* of the last command's answer */
     uint32_t executed;
@@ -97,19 +104,24 @@ struct ekws_link {
 /**
  * Begin: put the outputs into the safe state and tell the host that the board has started.
  * `boots` has to differ from one start to the next: a counter in flash or a random number.
+ * Return EKWS_OK, EKWS_ERROR_ARGUMENT, where nothing has begun, or EKWS_ERROR_WRITE, where all has.
  */
 int ekws_init(struct ekws_link *link, const struct ekws_config *config, uint32_t boots,
               uint32_t now_ms);
 
 /**
  * Take `count` bytes from the wire, in any portions, and answer what they ask.
- * Return EKWS_OK, or the error of the last frame that was none.
+ * Return EKWS_OK, or the error of the last frame that was none, which is for a log: the host repeats.
  */
 int ekws_feed(struct ekws_link *link, const uint8_t *bytes, size_t count, uint32_t now_ms);
 
 /**
  * Look at the clock: ask about a waiting command again, and drive the safe state when the host was
- * not heard for `timeout_ms`. Call it at least every few milliseconds. `now_ms` may wrap.
+ * not heard for `timeout_ms`. Call it every few milliseconds, whenever all that has come is fed.
+ *
+ * A program that was busy for longer finds the loss later by so much, and at the next call of either
+ * function. Commands that came meanwhile count as old as the last call but one is ago, so those
+ * that lay in the port for their time to live are refused.
  */
 int ekws_poll(struct ekws_link *link, uint32_t now_ms);
 

@@ -12,9 +12,13 @@ int ekws_answer(const struct ekws_link *link, const struct ekws_header *to, enum
                   const uint8_t *payload, uint8_t length)
 {
     uint8_t wire[EKWS_MAX_WIRE];
-    struct ekws_header header = *to;
+    struct ekws_header header = {0, 0, 0, 0, 0, 0, 0};
     int count;
 
+    header.session = link->session;
+    if (to) {
+        header = *to;
+    }
     header.version = EKWS_LOWEST_VERSION;
     header.type = (uint8_t)type;
     header.flags = EKWS_FLAG_FROM_BOARD;

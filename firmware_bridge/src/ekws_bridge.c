@@ -2,6 +2,7 @@
 #include "ekws_bridge.h"
 
 #include "ekws_answer.h"
+#include "ekws_command.h"
 
 #define FIRST_SESSION 1u
 #define SPREAD 0x9E3779B1u /* odd, so that a product is never of two numbers */
@@ -64,67 +65,6 @@ static int on_hello(struct ekws_link *link, struct ekws_header *header, const ui
     return ekws_send_hello(link, header);
 }
 
-/* Give the last command its answer, or give it again. */
-static int send_answer(struct ekws_link *link, const struct ekws_header *to)
-{
-    link->waiting = 0;
-    if (link->answer == 0) {
-        return ekws_answer(link, to, EKWS_TYPE_ACK, 0, 0);
-    }
-    return ekws_refuse(link, to, (enum ekws_reason)link->answer, link->answer_detail);
-}
-
-static uint32_t age_ms(const struct ekws_link *link, uint32_t now_ms)
-{
-    return link->command.age_ms + (now_ms - link->received_ms);
-}
-
-static void settle(struct ekws_link *link, uint8_t reason, uint32_t detail)
-{
-    link->answer = reason;
-    link->answer_detail = detail;
-}
-
-/* Carry the last command out if it is still fresh; the answer is settled unless it has to wait. */
-static int try_command(struct ekws_link *link, const struct ekws_header *to, uint32_t now_ms)
-{
-    const struct ekws_config *config = link->config;
-    uint32_t age = age_ms(link, now_ms);
-    int result;
-
-    if (age >= link->command.time_to_live_ms) {
-        settle(link, EKWS_REASON_STALE, age);
-    } else if (link->command.label >= config->label_count) {
-        settle(link, EKWS_REASON_LABEL, link->command.label);
-    } else {
-        result = config->execute(config->context, &link->command);
-        if (result == EKWS_LATER) {
-            return EKWS_OK;
-        }
-        link->executed += result == 0;
-        settle(link, result ? EKWS_REASON_REFUSED : 0, (uint32_t)result);
-    }
-    return send_answer(link, to);
-}
-
-static int on_command(struct ekws_link *link, const struct ekws_header *header,
-                      const uint8_t *payload, uint32_t now_ms)
-{
-    if (header->command == link->command_id && !link->waiting) {
-        return send_answer(link, header);
-    }
-    if (header->command <= link->command_id) {
-        link->answer_sequence = header->sequence;
-        return EKWS_OK; /* an old frame, or one that waits already */
-    }
-    link->command_id = header->command;
-    link->answer_sequence = header->sequence;
-    link->received_ms = now_ms;
-    link->waiting = 1;
-    ekws_command_read(&link->command, payload);
-    return try_command(link, header, now_ms);
-}
-
 /* Return how many bytes of payload a type needs, -1 for one that no host sends. */
 static int needed(uint8_t type)
 {
@@ -150,7 +90,7 @@ static int on_session_frame(struct ekws_link *link, const struct ekws_header *he
     heard(link, now_ms);
     switch (header->type) {
     case EKWS_TYPE_COMMAND:
-        return on_command(link, header, payload, now_ms);
+        return ekws_take_command(link, header, payload, now_ms);
     case EKWS_TYPE_HEARTBEAT:
         return ekws_answer(link, header, EKWS_TYPE_HEARTBEAT, 0, 0);
     default:
@@ -211,7 +151,6 @@ static int is_complete(const struct ekws_config *config)
 int ekws_init(struct ekws_link *link, const struct ekws_config *config, uint32_t boots,
               uint32_t now_ms)
 {
-    static const struct ekws_header unasked = {0, 0, 0, 0, 0, 0, 0};
     uint8_t *bytes = (uint8_t *)link;
     size_t i;
 
@@ -223,9 +162,24 @@ int ekws_init(struct ekws_link *link, const struct ekws_config *config, uint32_t
     }
     link->config = config;
     link->boots = boots;
-    link->heard_ms = now_ms;
+    link->heard_ms = link->polled_ms = link->looked_ms = now_ms;
     drive_safe(link);
-    return ekws_send_hello(link, &unasked);
+    return ekws_send_hello(link, 0);
+}
+
+static int is_lost(const struct ekws_link *link, uint32_t now_ms)
+{
+    return !link->safe && now_ms - link->heard_ms >= link->config->timeout_ms;
+}
+
+/* Drive the safe state and say so. A command that waits must not move anything out of it. */
+static int lose(struct ekws_link *link, uint32_t now_ms)
+{
+    link->losses++;
+    ekws_drop_command(link, now_ms);
+    drive_safe(link);
+    ekws_tell(link, EKWS_EVENT_DOWN, link->losses);
+    return ekws_send_state(link, 0);
 }
 
 int ekws_feed(struct ekws_link *link, const uint8_t *bytes, size_t count, uint32_t now_ms)
@@ -234,6 +188,9 @@ int ekws_feed(struct ekws_link *link, const uint8_t *bytes, size_t count, uint32
 
     if (!link || (!bytes && count)) {
         return EKWS_ERROR_ARGUMENT;
+    }
+    if (is_lost(link, now_ms)) { /* the program was busy: what it hands over now is no excuse */
+        error = lose(link, now_ms);
     }
     while (count--) {
         uint8_t byte = *bytes++;
@@ -255,28 +212,15 @@ int ekws_feed(struct ekws_link *link, const uint8_t *bytes, size_t count, uint32
 
 int ekws_poll(struct ekws_link *link, uint32_t now_ms)
 {
-    struct ekws_header header = {0, 0, 0, 0, 0, 0, 0};
-
     if (!link) {
         return EKWS_ERROR_ARGUMENT;
     }
-    header.session = link->session;
-    if (!link->safe && now_ms - link->heard_ms >= link->config->timeout_ms) {
-        link->losses++;
-        if (link->waiting) { /* it must not move anything out of the safe state */
-            link->waiting = 0;
-            settle(link, EKWS_REASON_STALE, age_ms(link, now_ms));
-        }
-        drive_safe(link);
-        ekws_tell(link, EKWS_EVENT_DOWN, link->losses);
-        return ekws_send_state(link, &header);
+    link->looked_ms = link->polled_ms;
+    link->polled_ms = now_ms;
+    if (is_lost(link, now_ms)) {
+        return lose(link, now_ms);
     }
-    if (link->waiting) {
-        header.command = link->command_id;
-        header.sequence = link->answer_sequence;
-        return try_command(link, &header, now_ms);
-    }
-    return EKWS_OK;
+    return ekws_try_command(link, now_ms);
 }
 
 int ekws_is_up(const struct ekws_link *link)

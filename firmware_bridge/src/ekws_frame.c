@@ -6,7 +6,7 @@
 
 uint16_t ekws_get_u16(const uint8_t *bytes)
 {
-    return (uint16_t)(bytes[0] | bytes[1] << 8);
+    return (uint16_t)(bytes[0] | (uint32_t)bytes[1] << 8); /* an int may have 16 bits */
 }
 
 uint32_t ekws_get_u32(const uint8_t *bytes)

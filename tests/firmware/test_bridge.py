@@ -26,13 +26,6 @@ LATER = -1
 UP, DOWN, REFUSED, NOISE = 1, 2, 3, 4
 
 
-@pytest.fixture
-def host(c_library: ctypes.CDLL) -> Host:
-    host = Host(CBoard(c_library))
-    host.greet()
-    return host
-
-
 def test_a_board_starts_in_the_safe_state_and_says_who_it_is(c_library: ctypes.CDLL) -> None:
     host = Host(CBoard(c_library))
     hello = unpack(Hello, host.boot_hello.payload)
@@ -56,6 +49,20 @@ def test_an_older_command_is_neither_carried_out_nor_answered(host: Host) -> Non
     host.command(2)
     assert host.command(1) == []
     assert host.board.executed == [(3, 2)]
+
+
+def test_a_command_of_no_number_is_neither_carried_out_nor_answered(host: Host) -> None:
+    assert host.command(0) == []
+    assert host.board.executed == []
+
+
+def test_an_older_command_changes_nothing_about_one_that_waits(host: Host) -> None:
+    host.board.answer = lambda _label, _argument: LATER
+    host.command(2)
+    assert host.ask(Command(3, 0, 2000, 0, 1), command=1, sequence=5) == []
+    host.board.answer = lambda _label, _argument: 0
+    (ack,) = host.wait(1)
+    assert (ack.header.command, ack.header.sequence) == (2, 77)
 
 
 def test_a_repeated_hello_keeps_the_session(host: Host) -> None:

@@ -62,6 +62,7 @@ def test_twenty_commands_a_second_pass_at_115200_baud(c_library: ctypes.CDLL) ->
             link.poll(now_ms)
             there.send(link.take_output(), now_ms)
             board.feed(there.arrived(now_ms), now_ms)
+            board.poll(now_ms)
             back.send(board.take_output(), now_ms)
             link.feed(back.arrived(now_ms), now_ms)
         assert link.outcome.status == "done"

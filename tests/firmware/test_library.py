@@ -10,7 +10,8 @@ from typing import Final
 
 import pytest
 
-from tests.c_bridge import WARNINGS
+from tests.c_bridge import INCLUDES, SOURCES, WARNINGS
+from tests.call_graph import CallGraph
 from tests.firmware_tools import FIRMWARE, PATIENCE_SECONDS, ROOT, run, tool
 from tests.needs import lacking
 
@@ -19,7 +20,7 @@ SAID_TOLERANCE: Final = 100  # bytes: another GCC may need some more or fewer
 LINES_LIMIT: Final = 40
 FUZZ_SECONDS: Final = 4
 FUZZ_RUNS: Final = 8000  # of the Python side: about a second of CPU
-LIBRARY: Final = ("ekws_frame", "ekws_answer", "ekws_bridge")
+LIBRARY: Final = tuple(path.stem for path in SOURCES)
 
 
 def make(folder: Path, *words: str) -> str:
@@ -45,8 +46,7 @@ def test_it_calls_nothing_but_what_a_compiler_may_put_in_for_a_loop(tmp_path: Pa
 def test_a_link_takes_the_memory_that_the_readme_says(tmp_path: Path) -> None:
     source = tmp_path / "size.c"
     source.write_text('#include "ekws_bridge.h"\nchar link_size[sizeof(struct ekws_link)];\n')
-    includes = [f"-I{FIRMWARE / each}" for each in ("include", "generated")]
-    compiler = [tool("arm-none-eabi-gcc"), "-mcpu=cortex-m0plus", "-mthumb", *includes]
+    compiler = [tool("arm-none-eabi-gcc"), "-mcpu=cortex-m0plus", "-mthumb", *INCLUDES]
     run([*compiler, "-c", "-o", tmp_path / "size.o", source])
     size = int(run(["arm-none-eabi-nm", "-S", tmp_path / "size.o"]).split()[1], 16)
     assert f"`struct ekws_link` of {size} bytes" in (FIRMWARE / "README.md").read_text()
@@ -61,31 +61,20 @@ def test_the_readme_says_how_long_the_text_is(tmp_path: Path) -> None:
     assert abs(int(said[1].replace(",", "")) - text) <= SAID_TOLERANCE
 
 
-def call_graph(folder: Path) -> dict[str, set[str]]:
-    """Return who calls whom, by GCC's own account."""
-    calls: dict[str, set[str]] = {}
-    for name in LIBRARY:
-        source = FIRMWARE / "src" / f"{name}.c"
-        includes = [f"-I{FIRMWARE / each}" for each in ("include", "generated")]
-        flags = [*WARNINGS, "-O0", "-fcallgraph-info=su", *includes]
-        run([tool("gcc"), *flags, "-c", "-o", folder / f"{name}.o", source], cwd=folder)
-        text = (folder / f"{name}.ci").read_text()
-        for caller, callee in re.findall(
-            r'edge: \{ sourcename: "([^"]+)" targetname: "([^"]+)"', text
-        ):
-            calls.setdefault(caller.split(":")[-1], set()).add(callee.split(":")[-1])
-    return calls
-
-
 def test_no_function_calls_itself_on_any_way(tmp_path: Path) -> None:
-    calls = call_graph(tmp_path)
-    assert "on_end" in calls["ekws_feed"], "the call graph was not understood"
+    graph = CallGraph.of(SOURCES, tmp_path, [tool("gcc"), *WARNINGS, "-O0", *INCLUDES])
+    assert "on_end" in graph.calls["ekws_feed"], "the call graph was not understood"
+    assert [name for name in graph.calls if name in graph.reached(name)] == []
 
-    def reaches(begin: str, seen: frozenset[str]) -> set[str]:
-        onward = calls.get(begin, set()) - seen
-        return onward.union(*(reaches(each, seen | onward) for each in onward))
 
-    assert [name for name in calls if name in reaches(name, frozenset())] == []
+def test_the_readme_says_how_much_stack_it_takes(tmp_path: Path) -> None:
+    """To a few bytes: compilers differ."""
+    compiler = [tool("arm-none-eabi-gcc"), "-mcpu=cortex-m0plus", "-mthumb", "-Os"]
+    graph = CallGraph.of(SOURCES, tmp_path, [*compiler, *WARNINGS, *INCLUDES])
+    deepest = max(graph.deepest(name) for name in ("ekws_init", "ekws_feed", "ekws_poll"))
+    said = re.search(r"at most ([\d,]+) bytes of stack", (FIRMWARE / "README.md").read_text())
+    assert said is not None
+    assert abs(int(said[1]) - deepest) <= SAID_TOLERANCE, deepest
 
 
 def test_functions_are_short() -> None:

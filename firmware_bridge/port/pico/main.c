@@ -1,8 +1,9 @@
 /*
  * A Raspberry Pi Pico as the board: "on" and "off" switch GPIO 15, which is low without a host.
  *
- * UART 0 on GPIO 0 (to the host's receiver) and GPIO 1, 115,200 baud. Copy include/, src/ and the
- * headers of `edgekws link generate` beside this file, or point EDGEKWS in CMakeLists.txt at them.
+ * UART 0 on GPIO 0 (to the host's receiver) and GPIO 1, 115,200 baud; of a Raspberry Pi as the host
+ * these are pins 10 and 8, and `device = "/dev/serial0"`. Copy include/, src/ and the headers of
+ * `edgekws link generate` beside this file, or point EDGEKWS in CMakeLists.txt at them.
  */
 #include "ekws_bridge.h"
 #include "ekws_labels.h"

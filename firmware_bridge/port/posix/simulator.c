@@ -15,6 +15,7 @@
 #include "board.h"
 
 #define POLL_MS 5
+#define ALL_OF_IT 4096 /* a pseudo-terminal holds no more */
 
 static int terminal;
 
@@ -61,7 +62,7 @@ static int open_terminal(void)
 static void serve(struct board *board, const struct board_port *port)
 {
     struct pollfd waiting[2] = {{0, POLLIN, 0}, {0, POLLIN, 0}};
-    uint8_t bytes[256];
+    uint8_t bytes[ALL_OF_IT];
     uint32_t boots = (uint32_t)time(0); /* differs from one run of the program to the next */
 
     waiting[0].fd = terminal;
