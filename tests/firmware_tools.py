@@ -18,6 +18,7 @@ PACKAGES: Final = {
     "gcc": "gcc libc6-dev",
     "clang": "clang libclang-rt-dev",
     "cppcheck": "cppcheck",
+    "cmake": "cmake",
 }
 
 
