@@ -20,7 +20,7 @@ from edgekws.runtime.detector import Detector
 from edgekws.runtime.wiring import open_device
 from edgekws.train.frontend import TorchFrontend
 from edgekws.train.nets import StreamingNet
-from tests.kws_board import build_program, places_of, run_program
+from tests.kws_board import places_of, run_on_board
 from tests.kws_firmware import CKws, Firmware, Place, build_firmware, c_mfcc, same_places
 from tests.parity.tolerances import FIXED_POINT_MFCC, FRONTEND_VS_TWIN
 from tests.runs import RATE, trained, write_run
@@ -96,7 +96,7 @@ def test_every_engine_hears_what_the_trained_net_hears(matrix: Matrix, kind: str
 def test_the_emulated_board_hears_what_the_trained_net_hears(
     matrix: Matrix, tmp_path: Path
 ) -> None:
-    lines = run_program(build_program(matrix.firmware, "m4", tmp_path), "m4")
+    lines = run_on_board(matrix.firmware, "m4", tmp_path, front_end="fixed")
     wanted = heard(matrix, "torch", matrix.firmware.bundle.golden().pcm)
     slack = matrix.firmware.model.spec.samples_per_score
     assert same_places(places_of(lines), wanted, slack=slack)
