@@ -1,5 +1,6 @@
 """The front end in C against the one in numpy: float and fixed, on speech and at the edges."""
 
+import ctypes
 from pathlib import Path
 from typing import Final
 
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 
 from edgekws.events import Pcm
+from edgekws.export.mcu_range import MOST_ROUNDING
 from edgekws.features import FeatureStream
 from edgekws.specs import FeatureSpec
 from tests.kws_firmware import Firmware, build_front_end, c_mfcc, library_mfcc
@@ -41,6 +43,14 @@ def test_speech_has_the_coefficients_of_numpy(
         assert difference(firmware, (speech.noise(32_000) // level).astype(np.int16), kind) < atol
 
 
+def front_end_of(firmware: Firmware, spec: FeatureSpec, folder: Path) -> ctypes.CDLL:
+    """Compile the front end for other features, normalized by vectors of the shipped model."""
+    shipped, count = firmware.model.spec, spec.n_mfcc
+    vectors = {"mean": shipped.mean[:count], "scale": shipped.scale[:count]}
+    model = msgspec.structs.replace(shipped, features=spec, **vectors)
+    return build_front_end(folder, model, firmware.model.file.graph.features)
+
+
 @pytest.mark.parametrize("n_mels", [24, 23])
 def test_other_features_have_tables_of_their_own(
     firmware: Firmware, speech: Speech, tmp_path: Path, n_mels: int
@@ -57,16 +67,33 @@ def test_other_features_have_tables_of_their_own(
         high_hz=3_800,
         log_floor_exponent=-6,
     )
-    shipped = firmware.model.spec
-    model = msgspec.structs.replace(
-        shipped, features=spec, mean=shipped.mean[:13], scale=shipped.scale[:13]
-    )
-    library = build_front_end(tmp_path, model, firmware.model.file.graph.features)
+    library = front_end_of(firmware, spec, tmp_path)
     pcm = speech.sentences(32_000)
     wanted = FeatureStream(spec).push(pcm)
     for kind, atol in (("float", FLOAT_ATOL), ("fixed", FIXED_ATOL)):
         found = library_mfcc(library, spec, pcm, kind=kind)
         np.testing.assert_allclose(found, wanted, rtol=0, atol=atol)
+
+
+def test_wide_features_hold_full_scale(firmware: Firmware, tmp_path: Path) -> None:
+    """A long transform at 48 kHz, near what the export lets pass."""
+    spec = FeatureSpec(
+        algorithm="mfcc-1",
+        sample_rate=48_000,
+        window=1_999,
+        hop=480,
+        fft=2_048,
+        n_mels=60,
+        n_mfcc=13,
+        low_hz=0,
+        high_hz=24_000,
+        log_floor_exponent=-4,
+    )
+    library = front_end_of(firmware, spec, tmp_path)
+    for pcm in edges().values():
+        found = library_mfcc(library, spec, pcm, kind="fixed")
+        wanted = FeatureStream(spec).push(pcm)
+        np.testing.assert_allclose(found, wanted, rtol=0, atol=MOST_ROUNDING)
 
 
 def edges() -> dict[str, Pcm]:

@@ -1,6 +1,7 @@
 """`edgekws export --target mcu`: a folder that compiles as it is, always the same, or a reason."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,7 +13,7 @@ from ai_edge_litert.schema_py_generated import BuiltinOperator
 from edgekws.bundle import Bundle, open_bundle
 from edgekws.errors import ExportError, MissingExtraError
 from edgekws.events import Pcm
-from edgekws.export.mcu_firmware import find_sources, mcu_model
+from edgekws.export.mcu_firmware import find_sources, mcu_model, write_firmware
 from edgekws.export.mcu_graph import read_graph
 from edgekws.export.mcu_range import require_range, stages
 from edgekws.export.mcu_size import Size, require_room
@@ -129,6 +130,28 @@ def test_flash_and_memory_over_the_budget_are_told_in_figures(firmware: Firmware
         require_room(Size(flash=0, working=0, arena=32_769), MCU)
 
 
+def test_the_stated_arena_is_enough(firmware: Firmware) -> None:
+    from tflite_micro import runtime  # the fixture needs it too
+
+    size = firmware.model.arena.bytes
+    runtime.Interpreter.from_bytes(firmware.model.data, arena_size=size).invoke()
+
+
+def test_a_model_over_the_arena_of_its_target_fails_with_figures_and_writes_nothing(
+    firmware: Firmware, tmp_path: Path
+) -> None:
+    arena = firmware.model.size.arena
+    small = replace(MCU, budget=replace(MCU.budget, ram_bytes=arena - 1))
+    bundle = Bundle(tmp_path, firmware.bundle.manifest)
+    shutil.copytree(TINY, tmp_path, dirs_exist_ok=True)
+    with pytest.raises(
+        ExportError,
+        match=f"budget of mcu: {arena} bytes of arena in .* Micro, allowed are {arena - 1}; train",
+    ):
+        write_firmware(bundle, small, quiet)
+    assert not (tmp_path / "firmware").exists()
+
+
 def test_a_bundle_without_the_int8_model_is_refused(firmware: Firmware) -> None:
     bundle = firmware.bundle
     others = tuple(model for model in bundle.manifest.models if model.format != "tflite")
@@ -157,6 +180,11 @@ def spec_of(firmware: Firmware, **changes: Any) -> FeatureSpec:
         ({"fft": 65_536}, "stage sizes of the fixed-point front end"),
         ({"log_floor_exponent": 3}, "stage floor of the fixed-point front end"),
         ({"log_floor_exponent": -12}, "stage floor beside full scale of the fixed-point front end"),
+        (
+            {"log_floor_exponent": -8},
+            "stage spectrum beside the floor of the fixed-point front end",
+        ),
+        ({"low_hz": 5, "high_hz": 25}, "stage bands of the fixed-point front end: 0 is out of"),
     ],
 )
 def test_features_that_overflow_in_fixed_point_are_refused_with_the_stage(
