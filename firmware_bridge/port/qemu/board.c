@@ -23,6 +23,8 @@ struct systick {
 #define NVIC_ENABLE (*(volatile uint32_t *)0xE000E100u)
 #define NVIC_PEND (*(volatile uint32_t *)0xE000E200u)
 #define BAUD_RATE 115200u
+#define INTERRUPT_STATE (*(volatile uint32_t *)0xE000ED04u)
+#define SYSTICK_PENDING (1u << 26)
 #define CYCLES_PER_MS (EKWS_CORE_HZ / 1000u)
 
 #define SYS_WRITE0 0x04
@@ -101,10 +103,10 @@ uint32_t ekws_qemu_cycles(void)
 {
     uint32_t before, left;
 
-    do { /* a tick between the two reads would tear them apart */
+    do { /* a tick between the two reads, or one not counted yet, would tear them apart */
         before = milliseconds;
         left = SYSTICK->value;
-    } while (before != milliseconds);
+    } while (before != milliseconds || INTERRUPT_STATE & SYSTICK_PENDING);
     return before * CYCLES_PER_MS + (CYCLES_PER_MS - 1u - left);
 }
 
