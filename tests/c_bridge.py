@@ -109,10 +109,10 @@ def load_library(path: Path) -> ctypes.CDLL:
 class CBoard:
     """A board that runs the C library: what it sends, executes and drives is there to look at.
 
-    `answer` is what `execute` returns for a command.
+    `answer` is what `execute` returns for a command, `boots` what the first start counts.
     """
 
-    def __init__(self, library: ctypes.CDLL, **changes: Any) -> None:
+    def __init__(self, library: ctypes.CDLL, *, boots: int = 1, **changes: Any) -> None:
         self._library = library
         self._link = ctypes.create_string_buffer(library.link_size())
         self._safe = (COutput * len(SAFE))(*SAFE.items())
@@ -138,15 +138,14 @@ class CBoard:
         self.events: list[tuple[int, int]] = []
         self.deaf = False
         self._out = bytearray()
-        self.boots = 0
+        self.boots = boots
+        """What the next start counts."""
 
     def boot(self, now_ms: int) -> int:
         """Start the board, or start it again: it remembers nothing."""
-        self.boots += 1
         self._out.clear()
-        return int(
-            self._library.ekws_init(self._link, ctypes.byref(self._config), self.boots, now_ms)
-        )
+        boots, self.boots = self.boots, self.boots + 1
+        return int(self._library.ekws_init(self._link, ctypes.byref(self._config), boots, now_ms))
 
     def feed(self, data: bytes, now_ms: int) -> int:
         return int(self._library.ekws_feed(self._link, data, len(data), now_ms % 2**32))

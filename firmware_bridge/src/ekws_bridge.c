@@ -5,7 +5,7 @@
 #include "ekws_command.h"
 
 #define FIRST_SESSION 1u
-#define SPREAD 0x9E3779B1u /* odd, so that a product is never of two numbers */
+#define GOLDEN_RATIO 0x9E3779B1u /* odd, so that no two numbers have the same product */
 
 static void drive_safe(struct ekws_link *link)
 {
@@ -28,15 +28,15 @@ static void heard(struct ekws_link *link, uint32_t now_ms)
 }
 
 /*
- * A number that no session had before: no two boots and sessions of a boot give the same product,
- * and the host's random nonce keeps boards apart that cannot count their boots.
+ * A number that no session had before. Multiples of 2^32 times the golden ratio keep away from each
+ * other, so counts of sessions of two boots do not meet; all bits of `boots` tell, as it may be random.
  */
 static uint32_t next_session(struct ekws_link *link)
 {
     uint32_t session;
 
     link->sessions++;
-    session = link->nonce ^ (link->boots << 16 | link->sessions) * SPREAD;
+    session = link->nonce ^ (link->boots * GOLDEN_RATIO + link->sessions);
     return session ? session : FIRST_SESSION;
 }
 

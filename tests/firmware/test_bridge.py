@@ -98,6 +98,17 @@ def test_a_restart_voids_the_session_and_a_replayed_hello_does_not_bring_it_back
     assert len(host.board.executed) == 1
 
 
+def test_starts_that_differ_in_any_bit_give_other_sessions(c_library: ctypes.CDLL) -> None:
+    """To the same nonce, which a host repeats after a silence; numbers may be random or counted."""
+    sessions = set()
+    starts = [0, *range(1, 100), *(1 << bit for bit in range(7, 32)), 2**32 - 1]
+    for boots in starts:
+        host = Host(CBoard(c_library, boots=boots))
+        host.greet()
+        sessions.add(host.session)
+    assert len(sessions) == len(starts)
+
+
 @pytest.mark.parametrize(
     ("ttl", "age", "done"), [(100, 99, True), (100, 100, False), (0, 0, False)]
 )

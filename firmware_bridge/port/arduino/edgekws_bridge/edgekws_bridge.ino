@@ -2,7 +2,8 @@
  * An Arduino as the board: "on" and "off" switch the built-in LED, which is dark without a host.
  *
  * Copy the files of include/ and src/ and the headers of `edgekws link generate` into this folder.
- * The link is the USB serial port, so nothing else may print to it.
+ * The link is the USB serial port, so nothing else may print to it. An Uno or Nano restarts whenever
+ * the host opens that port, and is there two seconds later.
  */
 #include <EEPROM.h>
 
