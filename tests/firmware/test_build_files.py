@@ -53,6 +53,11 @@ def test_the_link_builds_as_a_zephyr_module(tmp_path: Path) -> None:
     assert compiled == names(FIRMWARE)
 
 
+def test_the_link_builds_as_an_esp_idf_component(tmp_path: Path) -> None:
+    compiled = build(STUBS / "esp_idf", tmp_path, PART=FIRMWARE / "port" / "esp_idf")
+    assert compiled == names(FIRMWARE)
+
+
 def test_an_exported_folder_builds_as_a_zephyr_module(firmware: Firmware, tmp_path: Path) -> None:
     module = firmware.folder / "zephyr"
     compiled = build(STUBS / "zephyr_build", tmp_path, PART=module, CONFIG_EKWS_KWS="y")

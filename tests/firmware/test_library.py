@@ -103,7 +103,8 @@ def test_a_c_compiler_alone_makes_and_reads_the_golden_frames(tmp_path: Path) ->
 def test_the_examples_compile_against_stubs_of_their_sdks(tmp_path: Path) -> None:
     tool("arm-none-eabi-gcc")
     make(tmp_path, "examples")
-    assert {path.name for path in tmp_path.iterdir()} == {"pico.o", "arduino.o", "zephyr.o"}
+    names = {"pico.o", "arduino.o", "zephyr.o", "esp_idf.o"}
+    assert {path.name for path in tmp_path.iterdir()} == names
 
 
 def test_no_bytes_trip_the_board_under_the_sanitizers(tmp_path: Path) -> None:
