@@ -1,6 +1,7 @@
 """The C library and the Python host in virtual time: every command once, whatever the wire does."""
 
 import ctypes
+from typing import Final
 
 import pytest
 
@@ -10,9 +11,11 @@ from tests.c_bridge import LABELS_HASH, SAFE, TIMEOUT_MS, CBoard
 from tests.exactly_once import WIRE_BYTES_PER_MS, keep_books
 from tests.faulty_wire import Spoiler, Wire
 
+STEP_MS: Final = 2
+
 
 class VirtualGround:
-    """A board of the C library; two milliseconds pass at every exchange."""
+    """A board of the C library; some time passes at every exchange."""
 
     def __init__(self, library: ctypes.CDLL) -> None:
         self.board = CBoard(library)
@@ -23,7 +26,7 @@ class VirtualGround:
         return self._now_ms
 
     def exchange(self, data: bytes) -> bytes:
-        self._now_ms += 2
+        self._now_ms += STEP_MS
         if data:
             self.board.feed(data, self._now_ms)
         self.board.poll(self._now_ms)
@@ -42,7 +45,7 @@ def test_a_thousand_commands_are_carried_out_once_or_reported_failed(
 ) -> None:
     ground = VirtualGround(c_library)
     books = keep_books(ground, LABELS_HASH, labels=range(12), count=1000, rate=rate, every=40)
-    books.check()
+    books.check(late_ms=STEP_MS)
     assert books.restarts == 25
     assert books.statuses()["done"] >= 900
 
@@ -80,5 +83,5 @@ def test_the_safe_state_comes_within_a_second_of_link_loss(c_library: ctypes.CDL
     cut_ms = ground.now_ms()
     while ground.board.up:
         ground.exchange(b"")
-    assert ground.now_ms() - cut_ms <= min(1000, TIMEOUT_MS + 2)
+    assert ground.now_ms() - cut_ms <= min(1000, TIMEOUT_MS + STEP_MS)
     assert ground.board.outputs == SAFE
