@@ -1,4 +1,4 @@
-"""A running `edgekws listen` with a satellite connected: its lines with times, and its log."""
+"""A running `edgekws listen`: its lines with times, its log, what it takes; maybe a satellite."""
 
 import json
 import os
@@ -13,17 +13,21 @@ import time
 from pathlib import Path
 from typing import Any, Final, Self
 
+from edgekws.errors import EdgekwsError
+
 PATIENCE_SECONDS: Final = 120
+SATELLITE: Final = "tcp://127.0.0.1:0"
 MB: Final = 1024 * 1024
+_CPU_OF_ALL_THREADS: Final = 2  # CPUCLOCK_SCHED: clock_getcpuclockid(3) makes the same of a pid
 
 
 class Listening:
-    """Starts it on a bundle and connects; what is sent on `connection` is what it hears."""
+    """Starts it on a bundle and a source, with more flags."""
 
-    def __init__(self, bundle: Path) -> None:
-        source = ["--source", "tcp://127.0.0.1:0", "--bundle", str(bundle)]
+    def __init__(self, bundle: Path, source: str, *more: str) -> None:
+        flags = ["--source", source, "--bundle", str(bundle), *more]
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "edgekws", "listen", *source],
+            [sys.executable, "-m", "edgekws", "listen", *flags],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
         )
@@ -35,17 +39,20 @@ class Listening:
     def __enter__(self) -> Self:
         for reader in self._readers:
             reader.start()
-        address = self.wait_for(r"waiting for a satellite on ([\d.]+):(\d+)")
-        self.connection = socket.create_connection((address[1], int(address[2])))
-        self.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # else up to 40 ms
         return self
 
     def __exit__(self, *fault: object) -> None:
-        self.connection.close()
         self.process.kill()
         self.process.wait()
         for reader in self._readers:
             reader.join()
+
+    def connect(self) -> socket.socket:
+        """Return a satellite's connection to it, once it waits for one on SATELLITE."""
+        address = self.wait_for(r"waiting for a satellite on ([\d.]+):(\d+)")
+        connection = socket.create_connection((address[1], int(address[2])))
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # else up to 40 ms
+        return connection
 
     def wait_for(self, pattern: str) -> re.Match[str]:
         """Return the match of a pattern in the log, once it is there."""
@@ -53,7 +60,7 @@ class Listening:
             found: list[re.Match[str]] = []
             self._logged.wait_for(lambda: self._search(pattern, found), PATIENCE_SECONDS)
         if not found:
-            sys.exit(f"soak.py: {pattern!r} was not logged: {' '.join(self.log[-3:])}")
+            raise EdgekwsError(f"{pattern!r} was not logged: {' '.join(self.log[-3:])}")
         return found[0]
 
     def end(self) -> dict[str, int]:
@@ -69,9 +76,8 @@ class Listening:
         return int(text.split(f"{field}:")[1].split()[0]) * 1024 / MB
 
     def cpu_seconds(self) -> float:
-        """Return the CPU time that it has taken."""
-        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(") ")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        """Return the CPU time that it has taken, of all threads, those that ended too."""
+        return time.clock_gettime(~self.process.pid << 3 | _CPU_OF_ALL_THREADS)
 
     def _search(self, pattern: str, found: list[re.Match[str]]) -> bool:
         found += [match for line in self.log if (match := re.search(pattern, line))]

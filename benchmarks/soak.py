@@ -11,6 +11,7 @@ read from the pipe: the features, the net, the trigger and the thread that write
 
 import argparse
 import json
+import socket
 import subprocess
 import sys
 import tempfile
@@ -21,7 +22,7 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-from listening import Listening
+from listening import SATELLITE, Listening
 from measure import RATE, print_table, run_script, speech, write_wav
 
 from edgekws.events import Pcm
@@ -94,9 +95,9 @@ def soak(
     bundle: Path, model: ModelSpec, pcm: Pcm, *, seconds: int, real: bool
 ) -> tuple[Part, list[tuple[str, int]]]:
     """Send so much audio and return what that showed, and the detections by label and sample."""
-    with Listening(bundle) as listening:
+    with Listening(bundle, SATELLITE) as listening, listening.connect() as satellite:
         begun, load = time.monotonic(), listening.cpu_seconds()
-        sent, warm = send(listening, pcm, seconds=seconds, real=real)
+        sent, warm = send(satellite, listening, pcm, seconds=seconds, real=real)
         counters = listening.end()
         took, cpu = time.monotonic() - begun, listening.cpu_seconds() - load
         rss = listening.status_mb("VmHWM")
@@ -130,7 +131,9 @@ def soak(
     return part, [(x["label"], x["sample"]) for _, x in found]
 
 
-def send(listening: Listening, pcm: Pcm, *, seconds: int, real: bool) -> tuple[list[float], float]:
+def send(
+    satellite: socket.socket, listening: Listening, pcm: Pcm, *, seconds: int, real: bool
+) -> tuple[list[float], float]:
     """Return when each chunk was sent, and the memory in MB when a tenth was."""
     chunk = CHUNK if real else FAST_CHUNK
     data, begun = pcm.astype("<i2").tobytes(), time.monotonic()
@@ -141,7 +144,7 @@ def send(listening: Listening, pcm: Pcm, *, seconds: int, real: bool) -> tuple[l
         if real:
             time.sleep(max(0.0, begun + (number + 1) * chunk / RATE - time.monotonic()))
         start = number * chunk * 2 % len(data)
-        listening.connection.sendall((data + data)[start : start + chunk * 2])
+        satellite.sendall((data + data)[start : start + chunk * 2])
         sent.append(time.monotonic())
         if number == int(count * WARM_SHARE):
             warm = listening.status_mb("VmHWM")

@@ -1,8 +1,8 @@
 """What flows through the device: blocks in, scores in the middle, detections and results out."""
 
-from dataclasses import dataclass
 from typing import Any, Literal
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -10,8 +10,7 @@ Pcm = NDArray[np.int16]
 Floats = NDArray[np.float32]
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
+class Block(msgspec.Struct, frozen=True):
     """A run of audio samples and its place in the stream.
 
     `pcm` is (n,) int16 mono; `start` is the absolute index of its first sample, counted from 0
@@ -29,8 +28,7 @@ class Block:
         return self.start + len(self.pcm)
 
 
-@dataclass(frozen=True, slots=True)
-class Detection:
+class Detection(msgspec.Struct, frozen=True):
     """A command heard: `sample` is the absolute index of the last sample that was looked at."""
 
     id: int
@@ -40,8 +38,7 @@ class Detection:
     time_seconds: float
 
 
-@dataclass(frozen=True, slots=True)
-class Dispatch:
+class Dispatch(msgspec.Struct, frozen=True):
     """What became of one detection at one sink; `detail` is one line for a person."""
 
     id: int
@@ -53,8 +50,7 @@ class Dispatch:
     attempts: int = 1
 
 
-@dataclass(frozen=True, slots=True)
-class LinkHealth:
+class LinkHealth(msgspec.Struct, frozen=True):
     """Whether the board is heard, on which device (None: none is open), and how noisy it is."""
 
     up: bool
@@ -63,8 +59,7 @@ class LinkHealth:
     refused_frames: int
 
 
-@dataclass(frozen=True, slots=True)
-class HealthChange:
+class HealthChange(msgspec.Struct, frozen=True):
     """The daemon's health turned to another state, and why."""
 
     state: str
@@ -74,8 +69,7 @@ class HealthChange:
 Verdict = Literal["act", "wait", "hold"]
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(msgspec.Struct, frozen=True):
     """Whether a detection is acted upon, and why not; `sinks` are the names of where it goes.
 
     `lag_seconds` is how long before this the audio that decided it had come in.
@@ -89,8 +83,7 @@ class Decision:
     lag_seconds: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class NearMiss:
+class NearMiss(msgspec.Struct, frozen=True):
     """Something that was nearly a command: its mean score rose to `peak`, `on` would have done.
 
     `sample` is where it rose; a peak above `on` did not last, or came too soon after another.
@@ -104,8 +97,7 @@ class NearMiss:
     time_seconds: float
 
 
-@dataclass(frozen=True, slots=True)
-class SinkResult:
+class SinkResult(msgspec.Struct, frozen=True):
     """How a dispatch ended, in seconds since the daemon's start."""
 
     sink: str
@@ -115,8 +107,7 @@ class SinkResult:
     ended_at: float
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(msgspec.Struct, frozen=True):
     """All there is to say of a detection once it is over; moments are seconds since the start.
 
     `audio_at` is when the audio that decided it came in, `queued_at` when the sinks were given it,

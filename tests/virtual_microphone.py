@@ -22,7 +22,7 @@ from typing import Final
 import numpy as np
 import pytest
 
-from edgekws.audio import read_audio
+from edgekws.audio.decode import read_audio
 from edgekws.events import Pcm
 from tests.needs import lacking
 

@@ -3,8 +3,9 @@
 import logging
 import select
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from edgekws.audio.convert import Converter, to_floats
 from edgekws.audio.ring import Portion, Ring
@@ -19,8 +20,7 @@ CONTINUE: Final = 0  # PortAudio's paContinue
 _BUFFER_SECONDS: Final = 8  # how far the main loop may fall behind before audio is dropped
 
 
-@dataclass(frozen=True, slots=True)
-class Patience:
+class Patience(msgspec.Struct, frozen=True):
     """How long to wait for the first audio after opening, and for more after that.
 
     The first block of PulseAudio behind ALSA came 1.0 to 2.1 s after opening, measured. That there

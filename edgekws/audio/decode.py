@@ -1,11 +1,11 @@
 """Audio files of any format, rate and channel count as int16 mono at one rate."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
 import numpy as np
 
 from edgekws.audio.convert import Converter
@@ -19,8 +19,7 @@ _RATES: Final = range(1_000, 768_001)  # Hz; a header outside of this is damaged
 _PADDING: Final = 4 * 1_152  # frames an MP3 header may count beyond what the decoder gives
 
 
-@dataclass(frozen=True, slots=True)
-class AudioFormat:
+class AudioFormat(msgspec.Struct, frozen=True):
     """How a file holds its audio: rate in Hz, channels, encoding such as `WAV PCM_16`."""
 
     sample_rate: int

@@ -8,9 +8,10 @@ import re
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any, Final
+
+import msgspec
 
 from edgekws.audio.extras import load_extra
 from edgekws.errors import SourceError
@@ -21,8 +22,7 @@ _NUMBERED: Final = re.compile(r" ?\(hw:\d+,\d+\)$")
 _BEFORE: Final = "apt install portaudio19-dev python3-dev gcc, then "
 
 
-@dataclass(frozen=True, slots=True)
-class InputDevice:
+class InputDevice(msgspec.Struct, frozen=True):
     """A device that records; `default_rate` in Hz, `is_default` for the one behind "mic:"."""
 
     name: str

@@ -4,8 +4,9 @@ import logging
 import select
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Final, Self
+
+import msgspec
 
 from edgekws.audio.source import Condition, LiveSource
 from edgekws.audio.vigil import LIMIT_SECONDS, Vigil
@@ -17,8 +18,7 @@ _log = logging.getLogger(__name__)
 LOSING_SECONDS: Final = 10.0  # so long a loss of audio is complained of
 
 
-@dataclass(frozen=True, slots=True)
-class Pauses:
+class Pauses(msgspec.Struct, frozen=True):
     """How long to wait before another try: the first pause and the longest one, in seconds.
 
     `opening` is after a source that died or does not open; the longest pause and what opening takes

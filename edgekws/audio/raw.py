@@ -67,6 +67,9 @@ class RawReader:
         begun = False
         while (portion := self._read(self._block_bytes - len(held), begun=begun)) is not None:
             begun = True
+            if len(portion) == self._block_bytes:  # as most are, where there is no haste
+                yield portion
+                continue
             held += portion
             if len(held) == self._block_bytes or not portion:
                 yield bytes(held)

@@ -1,10 +1,11 @@
 """The header of a WAV file: its sample format, and how much audio it claims and holds."""
 
 import os
-from dataclasses import dataclass
 from io import FileIO
 from struct import unpack
 from typing import Final
+
+import msgspec
 
 PCM: Final = 1
 _EXTENSIBLE: Final = 0xFFFE  # the true format stands at the head of a 16-byte GUID
@@ -14,8 +15,7 @@ _UNKNOWN_LENGTH: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class WavHeader:
+class WavHeader(msgspec.Struct, frozen=True):
     """The fmt and data chunks; `offset`, `claimed_bytes` and `held_bytes` are of the samples."""
 
     encoding: int

@@ -1,14 +1,12 @@
 """A bounded ring of audio between one writer that must never wait and one reader."""
 
-from dataclasses import dataclass
-
+import msgspec
 import numpy as np
 
 from edgekws.events import Pcm
 
 
-@dataclass(frozen=True, slots=True)
-class Portion:
+class Portion(msgspec.Struct, frozen=True):
     """Consecutive frames, (n, channels) int16, and the absolute index of the first."""
 
     frames: Pcm

@@ -1,10 +1,11 @@
 """What an audio source is, and where each one lives: nothing heavy is imported until asked for."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from importlib import import_module
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, Protocol, Self, cast
+
+import msgspec
 
 from edgekws.errors import UsageError
 from edgekws.events import Block
@@ -37,8 +38,7 @@ FORMS: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Condition:
+class Condition(msgspec.Struct, frozen=True):
     """How a source is at a moment; the texts are one line each, empty where all is well.
 
     `trouble` is why nothing can be heard now, `complaint` what is wrong though all is heard.

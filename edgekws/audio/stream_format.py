@@ -1,7 +1,8 @@
 """What a device delivers, and the choice of it: our own rate in mono, or what the device has."""
 
-from dataclasses import dataclass
 from typing import Any, Final
+
+import msgspec
 
 from edgekws.audio.devices import InputDevice
 from edgekws.errors import SourceError
@@ -9,8 +10,7 @@ from edgekws.errors import SourceError
 INT16: Final = 8  # PortAudio's paInt16
 
 
-@dataclass(frozen=True, slots=True)
-class StreamFormat:
+class StreamFormat(msgspec.Struct, frozen=True):
     """Interleaved int16 at `rate` Hz, `block_frames` frames per callback."""
 
     rate: int

@@ -6,10 +6,10 @@ import re
 import zipfile
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -34,8 +34,7 @@ UNREADABLE: Final = (  # what zipfile and numpy raise for damaged, cut off or en
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Golden:
+class Golden(msgspec.Struct, frozen=True):
     """What the exporting machine computed, from the start of a stream.
 
     `pcm` is (n,) int16; `features` (frames, n_mfcc) float32 are the MFCC before normalization, one

@@ -3,9 +3,10 @@
 import os
 import stat
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+import msgspec
 
 from edgekws.bundle.golden import Golden, read_golden
 from edgekws.bundle.manifest import MANIFEST, FileEntry, Manifest, ModelFile, decode_manifest
@@ -16,8 +17,7 @@ MAX_MANIFEST_BYTES: Final = 1 << 20
 AGAIN: Final = "copy or export the bundle again"
 
 
-@dataclass(frozen=True, slots=True)
-class Bundle:
+class Bundle(msgspec.Struct, frozen=True):
     """A folder whose files were found as the manifest says."""
 
     path: Path

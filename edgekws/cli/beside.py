@@ -3,12 +3,9 @@
 import logging
 import time
 from contextlib import ExitStack
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-from edgekws.cli.places import socket_to_open
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,8 +24,50 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
+class Company(Protocol):
+    """What is beside a daemon: who looks on, what its condition is with them, what has to run."""
+
+    def onlookers(self) -> "Onlookers":
+        """Return who is shown the daemon's scores, events and near misses."""
+        ...
+
+    def condition(self, source: "Callable[[], Condition]") -> "Callable[[], Condition]":
+        """Return the condition of the source, with what is wrong beside it."""
+        ...
+
+    def open(self, daemon: "Controlled", closing: ExitStack) -> "tuple[Reception, ...]":
+        """Open the doors and return what has to run; ConfigError where one cannot be opened."""
+        ...
+
+
+def company(config: "ListenConfig", detector: "Detector") -> Company:
+    """Return what listen.toml has beside the daemon; its parts are imported only where it does."""
+    seeing = (config.control, config.metrics, config.journal)
+    wanted = any((*seeing, config.near_misses, config.captures))
+    return Beside(config, detector) if wanted else Alone()
+
+
+class Alone:
+    """Nothing is beside it."""
+
+    def onlookers(self) -> "Onlookers":
+        """Return nobody."""
+        from edgekws.runtime.onlookers import Onlookers
+
+        return Onlookers()
+
+    def condition(self, source: "Callable[[], Condition]") -> "Callable[[], Condition]":
+        """Return the condition of the source."""
+        return source
+
+    def open(self, daemon: "Controlled", closing: ExitStack) -> "tuple[Reception, ...]":
+        """Open nothing."""
+        del daemon, closing
+        return ()
+
+
 class Beside:
-    """Opens what listen.toml names, before the first sound; where it names nothing, does nothing.
+    """Opens what listen.toml names, before the first sound.
 
     What is opened is closed when the context ends; the thread itself is the daemon's to run.
     """
@@ -48,20 +87,10 @@ class Beside:
         self._captor = self._open_captor()
         self._reception: Reception | None = None
 
-    @property
-    def wanted(self) -> bool:
-        """Whether listen.toml names anything of it."""
-        config = self._config
-        seeing = (config.control, config.metrics, config.journal)
-        return any((*seeing, config.near_misses, config.captures))
-
-    @property
     def onlookers(self) -> "Onlookers":
         """Who is shown the daemon's scores, events and near misses."""
         from edgekws.runtime.onlookers import Onlookers
 
-        if not self.wanted:
-            return Onlookers()
         keep = None if self._captor is None else self._captor.take
         return Onlookers(self._sight, (self._tellers.note, self._note), keep)
 
@@ -70,6 +99,8 @@ class Beside:
         ledger = self._ledger
         if ledger is None:
             return source
+
+        from msgspec.structs import replace
 
         def condition() -> "Condition":
             seen = source()
@@ -80,15 +111,11 @@ class Beside:
     def open(self, daemon: "Controlled", closing: ExitStack) -> "tuple[Reception, ...]":
         """Open the doors and return what has to run; ConfigError where one cannot be opened."""
         from edgekws.runtime.hush import Hush
-        from edgekws.runtime.news import HealthNews
         from edgekws.runtime.reception import Reception
 
-        if not self.wanted:
-            return ()
         hush = Hush(daemon)
-        news = HealthNews(daemon.health, self._pass_on)
         doors: list[Door] = []
-        chores: list[Chore] = [hush.look, news.look]
+        chores: list[Chore] = [hush.look]
         if self._config.control is not None:
             doors.append(self._control_door(daemon, hush, closing))
         self._add_metrics(daemon, doors, chores, closing)
@@ -142,6 +169,7 @@ class Beside:
         return Captor(store, max_bytes=round(table.max_megabytes * 1e6), max_days=table.max_days)
 
     def _control_door(self, daemon: "Controlled", hush: "Hush", closing: ExitStack) -> "Door":
+        from edgekws.cli.places import socket_to_open
         from edgekws.runtime.control import Control, ControlTalk, refusal
         from edgekws.runtime.doors import only, ourselves_and_root, unix_listener
         from edgekws.runtime.reception import Door

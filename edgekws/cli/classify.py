@@ -10,7 +10,7 @@ from edgekws.errors import DataError
 def run(args: argparse.Namespace) -> int:
     """Classify each file; for one that cannot be read say so, and end with its exit code."""
     begin(verbose=args.verbose)
-    from edgekws.audio import read_audio
+    from edgekws.audio.decode import read_audio
     from edgekws.runtime.evaluate import classify_clip
     from edgekws.runtime.wiring import find_bundle, open_device
 

@@ -67,7 +67,7 @@ def _languages_of(commands: Sequence[str], path: Path) -> Callable[[str], str]:
 
 def _robustness(detector: "Detector", data: Path, places: Sequence[Path], seed: int) -> None:
     """Print a row of figures for each condition, and the table on stderr."""
-    from edgekws.audio import read_audio
+    from edgekws.audio.decode import read_audio
     from edgekws.audio.extras import load_extra
     from edgekws.runtime.tree import find_audio, find_clips, read_clips
 
@@ -85,7 +85,7 @@ def _robustness(detector: "Detector", data: Path, places: Sequence[Path], seed: 
 
 
 def _over_stream(detector: "Detector", stream: Path, truth: Path) -> "StreamReport":
-    from edgekws.audio import read_audio
+    from edgekws.audio.decode import read_audio
     from edgekws.runtime.evaluate import evaluate_stream
     from edgekws.runtime.tree import read_truth
 

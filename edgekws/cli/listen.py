@@ -1,6 +1,7 @@
 """`edgekws listen`: hears commands and acts on them until the source ends or a signal comes."""
 
 import argparse
+import gc
 import os
 import sys
 from contextlib import ExitStack
@@ -27,16 +28,17 @@ _SYSTEMD: Final = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID")
 
 def run(args: argparse.Namespace) -> int:
     """Put the daemon together and run it; JSON lines on stdout, messages on stderr."""
+    gc.disable()  # next to nothing that loading makes is garbage: to look for it costs a tenth
     begin(verbose=args.verbose, quiet=False)
     notifier = _notifier()
-    from edgekws.cli.beside import Beside
+    from edgekws.cli.beside import company
     from edgekws.dispatch.journal import Journal
     from edgekws.runtime.daemon import Daemon
 
     assembly = Assembly(args)
     parts = assembly.build()
     source, condition = _open_source(assembly.source, parts.detector.model, wait=args.wait)
-    beside = Beside(assembly.config, parts.detector)
+    beside = company(assembly.config, parts.detector)
     daemon = Daemon(
         source,
         parts,
@@ -44,10 +46,13 @@ def run(args: argparse.Namespace) -> int:
         rebuild=assembly.build,
         condition=beside.condition(condition),
         notifier=notifier,
-        onlookers=beside.onlookers,
+        onlookers=beside.onlookers(),
     )
     with ExitStack() as closing:
-        daemon.run(beside.open(daemon, closing))
+        companions = beside.open(daemon, closing)
+        gc.freeze()  # it stays to the end, and no later search goes over it again
+        gc.enable()
+        daemon.run(companions)
     return 0
 
 
@@ -71,13 +76,8 @@ class Assembly:
         """
         from edgekws.dispatch.dry import dry
         from edgekws.engines.accelerators import find_accelerators
-        from edgekws.runtime.config import (
-            ListenConfig,
-            check_labels,
-            check_model,
-            merge_triggers,
-            read_config,
-        )
+        from edgekws.runtime.config import ListenConfig, read_config
+        from edgekws.runtime.fitting import check_labels, check_model, merge_triggers
         from edgekws.runtime.parts import Parts
         from edgekws.runtime.wiring import find_bundle, open_device
 
@@ -175,10 +175,9 @@ def _open_source(
 
     One that is live is brought back when it dies, and its blocks end with the model's steps.
     """
-    from edgekws.audio import open_source
     from edgekws.audio.ears import Ears
     from edgekws.audio.live import Aligned
-    from edgekws.audio.source import LIVE, Condition, LiveSource
+    from edgekws.audio.source import LIVE, Condition, LiveSource, open_source
 
     features, samples = model.features, model.step_frames * model.features.hop
     source = open_source(text, sample_rate=features.sample_rate, block_samples=samples)

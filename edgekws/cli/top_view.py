@@ -1,8 +1,9 @@
 """One view of `edgekws top` as lines of text: nothing here asks, waits or moves a cursor."""
 
 import unicodedata
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+
+import msgspec
 
 if TYPE_CHECKING:
     from edgekws.runtime.control import Status
@@ -17,8 +18,7 @@ _LABEL: Final = 16
 _SMALLEST: Final = (40, 8)
 
 
-@dataclass(frozen=True, slots=True)
-class Screen:
+class Screen(msgspec.Struct, frozen=True):
     """How much room there is, in cells, and which letters stand for heights."""
 
     columns: int = 80

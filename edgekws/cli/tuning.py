@@ -70,7 +70,7 @@ def _check(args: argparse.Namespace) -> None:
 
 def _recordings(detector: "Detector", args: argparse.Namespace) -> "Iterator[Heard]":
     """Let the detector hear every recording, one after the other."""
-    from edgekws.audio import read_audio
+    from edgekws.audio.decode import read_audio
     from edgekws.runtime.tree import find_audio, read_truth
 
     model = detector.model

@@ -15,8 +15,9 @@ def run(args: argparse.Namespace) -> int:
     from edgekws.dispatch.tcp import Address
 
     load_extra("wyoming.wake", extra="wyoming", purpose="the Wyoming service")
-    from edgekws.runtime.config import ListenConfig, check_labels, merge_triggers, read_config
+    from edgekws.runtime.config import ListenConfig, read_config
     from edgekws.runtime.detector import Detector
+    from edgekws.runtime.fitting import check_labels, merge_triggers
     from edgekws.runtime.signals import signals
     from edgekws.runtime.wiring import find_bundle, open_device
     from edgekws.service.description import describe

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from edgekws.dispatch.sink import (
     Announcer,
@@ -21,16 +22,14 @@ from edgekws.events import LinkHealth
 EVERY_LABEL: Final = "*"
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
+class Command(msgspec.Struct, frozen=True):
     """What to do about one label, or about every one where `label` is `EVERY_LABEL`."""
 
     label: str
     sink: SinkSettings
 
 
-@dataclass(frozen=True, slots=True)
-class CommandTable:
+class CommandTable(msgspec.Struct, frozen=True):
     """The opened sinks by label; a label that is not in the table goes nowhere.
 
     `opened` is each sink with the settings that it was opened by.

@@ -4,7 +4,8 @@ from typing import Final
 
 import numpy as np
 
-from edgekws.events import Floats, Pcm
+from edgekws.audio.level import levels_dbfs
+from edgekws.events import Pcm
 
 FRAME_SECONDS: Final = 0.02
 ABOVE_ROOM_DB: Final = 10.0  # speech stands this far above the room
@@ -12,7 +13,6 @@ ROOM_PERCENT: Final = 10.0  # the quietest frames before a command are the room
 LOWEST_DBFS: Final = -60.0  # a room is not quieter; digital silence would make a whisper of noise
 IGNORED_SECONDS: Final = 0.3  # the rest of the wake word
 SPOKEN_SECONDS: Final = 0.2  # less is a click, not speech
-_FULL_SCALE: Final = 32768.0
 
 
 class Endpoint:
@@ -49,10 +49,3 @@ class Endpoint:
         if self._spoken * FRAME_SECONDS < SPOKEN_SECONDS:
             return self._frames >= self._start
         return self._quiet >= self._silence
-
-
-def levels_dbfs(pcm: Pcm, frame: int) -> Floats:
-    """Return the level of each whole frame, (len(pcm) // frame,)."""
-    whole = pcm[: len(pcm) - len(pcm) % frame].reshape(-1, frame).astype(np.float32) / _FULL_SCALE
-    power = np.mean(whole * whole, axis=1)
-    return np.asarray(10 * np.log10(power + 1e-10), np.float32)

@@ -6,8 +6,9 @@ import ssl
 import threading
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from edgekws.dispatch.outcome import CLOSING, Outcome
 from edgekws.dispatch.tcp import Address, Line
@@ -18,8 +19,7 @@ EXCERPT_BYTES: Final = 512  # of a complaint's body, all that is ever read of on
 _WORTH_ANOTHER_TRY: Final = frozenset({408, 425, 429, *range(500, 600)})
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(msgspec.Struct, frozen=True):
     """Where requests go; `context` is None without TLS. `where` may stand in messages."""
 
     host: str

@@ -5,8 +5,9 @@ import json
 import os
 import threading
 from contextlib import suppress
-from dataclasses import asdict
 from typing import Final, TextIO
+
+import msgspec
 
 from edgekws.events import Decision, Detection, Dispatch, HealthChange, NearMiss, Result
 
@@ -77,7 +78,7 @@ def is_for_stdout(event: Event) -> bool:
 
 def event_fields(event: Event) -> dict[str, object]:
     """Return what the line of an event holds."""
-    return {"event": _EVENT_NAMES[type(event)], **asdict(event)}
+    return {"event": _EVENT_NAMES[type(event)], **msgspec.to_builtins(event)}
 
 
 def event_line(event: Event) -> bytes:

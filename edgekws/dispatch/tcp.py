@@ -4,12 +4,12 @@ import socket
 import threading
 import time
 from contextlib import suppress
-from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+import msgspec
 
-@dataclass(frozen=True, slots=True)
-class Address:
+
+class Address(msgspec.Struct, frozen=True):
     """One end of a connection, as tcp://HOST:PORT."""
 
     host: str

@@ -6,7 +6,6 @@ format is that of https://github.com/OHF-Voice/wyoming, whose own reader has no 
 
 import socket
 import time
-from dataclasses import dataclass, field
 from typing import Annotated, Any, Final, Protocol, TypeVar
 
 import msgspec
@@ -31,12 +30,11 @@ class Event(Protocol):
     payload: bytes | None
 
 
-@dataclass(frozen=True, slots=True)
-class Arrived:
+class Arrived(msgspec.Struct, frozen=True):
     """An event that was read; what is in `data` is not checked yet, but for being a table."""
 
     type: str
-    data: dict[str, Any] = field(default_factory=dict)
+    data: dict[str, Any] = msgspec.field(default_factory=dict)
     payload: bytes = b""
 
 

@@ -1,9 +1,10 @@
 """Which accelerators can run a model in place of the CPU: nothing is imported until asked for."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+import msgspec
 
 from edgekws.engines.engine import Engine
 from edgekws.engines.registry import EngineFactory, load_factory
@@ -18,8 +19,7 @@ ACCELERATORS: Final = {
 ONNX Runtime."""
 
 
-@dataclass(frozen=True, slots=True)
-class Accelerator:
+class Accelerator(msgspec.Struct, frozen=True):
     """What opens models of one format elsewhere than on the CPU.
 
     `open` raises MissingExtraError where the runtime has no such accelerator, BundleError where it

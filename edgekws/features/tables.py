@@ -1,9 +1,9 @@
 """Window, mel filters and DCT of a FeatureSpec, built once in float64 and kept as float32."""
 
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -11,8 +11,7 @@ from edgekws.events import Floats
 from edgekws.specs import FeatureSpec
 
 
-@dataclass(frozen=True, slots=True)
-class Tables:
+class Tables(msgspec.Struct, frozen=True):
     """The constants of the arithmetic.
 
     `window` is (window,) and holds the division by 32768; `is_power` says whether the spectrum is

@@ -2,8 +2,9 @@
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from edgekws.bundle import Bundle, ModelFile
 from edgekws.engines.accelerators import Accelerator
@@ -17,8 +18,7 @@ log = logging.getLogger(__name__)
 REFUSALS: Final = (BundleError, MissingExtraError, SkewError)
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(msgspec.Struct, frozen=True):
     """A model file and its engine, checked; `accelerator` is None on the CPU."""
 
     model_file: ModelFile

@@ -4,7 +4,7 @@ import re
 import tomllib
 from typing import Any, Final
 
-_PART: Final = re.compile(r'"(?P<quoted>.*?)"(?=\.|$)|\[(?P<index>\d+)\]|(?P<bare>[^.\[\]"]+)')
+_PART: Final = r'"(?P<quoted>.*?)"(?=\.|$)|\[(?P<index>\d+)\]|(?P<bare>[^.\[\]"]+)'
 
 
 def place(where: str, text: str, key: str) -> str:
@@ -53,5 +53,5 @@ def _parts(key: str) -> list[str | int]:
     """Split `triggers."lights on".on` or `commands[0].argv[1]` into its names and indexes."""
     return [
         int(found["index"]) if found["index"] else found["quoted"] or found["bare"]
-        for found in _PART.finditer(key)
+        for found in re.finditer(_PART, key)
     ]

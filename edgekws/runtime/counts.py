@@ -3,8 +3,9 @@
 import threading
 from collections import Counter, deque
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from edgekws.dispatch.journal import Event
 from edgekws.events import Decision, Detection, Dispatch, NearMiss
@@ -12,8 +13,7 @@ from edgekws.events import Decision, Detection, Dispatch, NearMiss
 LATEST: Final = 8
 
 
-@dataclass(frozen=True, slots=True)
-class EventCounts:
+class EventCounts(msgspec.Struct, frozen=True):
     """Detections and near misses by label, decisions by verdict, dispatches by sink and status."""
 
     detections: Mapping[str, int]

@@ -4,10 +4,10 @@ import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
-from dataclasses import asdict
 from typing import Final
 
 import numpy as np
+from msgspec.structs import asdict
 
 from edgekws.audio.recent import Recent
 from edgekws.audio.source import AudioSource, Condition
@@ -67,8 +67,8 @@ class Daemon:
         self._source, self._parts, self._journal = source, parts, journal
         self._onlookers = onlookers or Onlookers()
         self._notifier = notifier or Notifier("")
-        self._reloader = Reloader(rebuild)
-        self._lookout = Lookout(self._notifier)
+        self._reloader = Reloader(rebuild, parts)
+        self._lookout = Lookout(self._notifier, self._onlookers.tell)
         self._vitals, self._recent = Vitals(), Recent()
         self._deaths, self._terminal = Deaths(self.stop), Terminal()
         self._scribe = Scribe(journal, on_gone=self.stop, patient=not condition().live)
@@ -131,7 +131,7 @@ class Daemon:
         """Begin to build new parts; they take over at a block border, or all stays as it was."""
         self._reloading = True
         self._notifier.reloading()
-        self._reloader.request(self._parts)
+        self._reloader.request()
 
     @property
     def reload_failure(self) -> str | None:
@@ -204,6 +204,7 @@ class Daemon:
         if new is None:
             return
         succeed(new.detector, self._parts.detector, self._recent)
+        new.decider.succeed(self._parts.decider)
         self._onlookers.follow(new.detector)
         desk.replace(new.table)
         self._parts = new

@@ -6,9 +6,10 @@ The one exception is quiet hours, which are the room's: their clock is given fro
 import re
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import time
 from typing import Final
+
+import msgspec
 
 from edgekws.dispatch.commands import EVERY_LABEL
 from edgekws.events import Detection, Verdict
@@ -16,7 +17,7 @@ from edgekws.specs import Spec
 
 MAX_SECONDS: Final = 86_400.0
 _REMEMBERED: Final = 16  # commands; a longer sequence nobody would say
-_SPAN: Final = re.compile(r"(?P<begin>\d\d:\d\d)\s*-\s*(?P<end>\d\d:\d\d)", re.ASCII)
+_SPAN: Final = r"(?P<begin>\d\d:\d\d)\s*-\s*(?P<end>\d\d:\d\d)"  # compiled where there is one
 
 
 class Rule(Spec, frozen=True):
@@ -62,8 +63,7 @@ class Rule(Spec, frozen=True):
         return (*self.sequence, *confirming)
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(msgspec.Struct, frozen=True):
     """Hours of a day; one that ends before it begins goes over midnight."""
 
     begin: time
@@ -76,8 +76,7 @@ class Span:
         return now >= self.begin or now < self.end
 
 
-@dataclass(frozen=True, slots=True)
-class Ruling:
+class Ruling(msgspec.Struct, frozen=True):
     """What is done about a detection, and why in words."""
 
     detection: Detection
@@ -85,8 +84,7 @@ class Ruling:
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class _Waiting:
+class _Waiting(msgspec.Struct, frozen=True):
     """A command that waits to be confirmed until a sample index."""
 
     detection: Detection
@@ -130,6 +128,16 @@ class Decider:
             rulings += self._expired(detection.sample)
             rulings += self._judge(detection)
         return rulings + self._expired(now)
+
+    def succeed(self, other: "Decider") -> None:
+        """Go on where another decider ends: with what was said, acted upon, asked to be confirmed.
+
+        A command that waits goes on waiting for what the person was told to say.
+        """
+        self._now = other._now
+        self._history.extend(other._history)
+        self._acted.update(other._acted)
+        self._waiting.update(other._waiting)
 
     def _forget(self) -> None:
         self._history: deque[Detection] = deque(maxlen=_REMEMBERED)
@@ -219,7 +227,7 @@ def anything() -> Decider:
 def parse_span(text: str) -> Span:
     """Read "22:00-07:00"; ValueError says what is wrong."""
     try:
-        found = _SPAN.fullmatch(text.strip())
+        found = re.fullmatch(_SPAN, text.strip(), re.ASCII)
         if found is None:
             raise ValueError
         return Span(time.fromisoformat(found["begin"]), time.fromisoformat(found["end"]))

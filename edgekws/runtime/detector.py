@@ -2,10 +2,11 @@
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import astuple, dataclass
 from typing import Final
 
+import msgspec
 import numpy as np
+from msgspec.structs import astuple
 
 from edgekws.engines.engine import Engine
 from edgekws.errors import BundleError
@@ -16,14 +17,13 @@ from edgekws.runtime.tally import Tally, Warn, unheard
 from edgekws.runtime.trigger import Trigger
 from edgekws.specs import ModelSpec, TriggerSpec
 
-Observe = Callable[[Floats, Floats, int], None]
-"""Takes what one step went in with (features or samples), the scores that came out of it,
-(scores_per_step, n_labels), and the absolute index just after its last sample. Both arrays are
-lent: copy what is kept. Called on the main loop: return within microseconds, and never raise."""
+Observe = Callable[[Floats | None, int], None]
+"""Takes the scores of one step, (scores_per_step, n_labels), and the absolute index just after its
+last sample; None where the scores are no numbers. The array is lent: copy what is kept. Called on
+the main loop: return within microseconds, and never raise."""
 
 
-@dataclass(frozen=True, slots=True)
-class Counters:
+class Counters(msgspec.Struct, frozen=True):
     """What a detector has seen so far; `gaps` are jumps of the sample index in any direction."""
 
     samples: int
@@ -36,11 +36,13 @@ class Counters:
 
     def plus(self, other: "Counters") -> "Counters":
         """Return the sums."""
-        return Counters(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
+        pairs = zip(astuple(self), astuple(other), strict=True)
+        return Counters(*(a + b for a, b in pairs))
 
     def minus(self, other: "Counters") -> "Counters":
         """Return the differences."""
-        return Counters(*(a - b for a, b in zip(astuple(self), astuple(other), strict=True)))
+        pairs = zip(astuple(self), astuple(other), strict=True)
+        return Counters(*(a - b for a, b in pairs))
 
 
 NOTHING: Final = Counters(0, 0, 0, 0, 0, 0, 0)
@@ -167,14 +169,14 @@ class Detector:
         for step in self._steps.push(pcm):
             self._frames += self.model.step_frames
             self._steps_done += 1
-            scores, end = self._engine.step(step), self._origin + features.samples(self._frames)
-            if self.observe is not None:
-                self.observe(step, scores, end)
-            yield scores, end
+            yield self._engine.step(step), self._origin + features.samples(self._frames)
 
     def _judge(self, scores: Floats, end: int) -> list[Detection]:
         """Show the rows of one step, (scores_per_step, n_labels), to the trigger."""
-        if not math.isfinite(scores.sum()):
+        finite = math.isfinite(scores.sum())
+        if self.observe is not None:
+            self.observe(scores if finite else None, end)
+        if not finite:
             self._non_finite.note("scores", "the model gave NaN or infinity: its states start anew")
             self._start_states()
             return []

@@ -1,9 +1,9 @@
 """Figures of a bundle by the device's own detector: over clips, and over a long stream."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Final
 
+import msgspec
 import numpy as np
 
 from edgekws.events import Block, Detection, Pcm
@@ -14,8 +14,7 @@ from edgekws.specs import UNKNOWN, ModelSpec, Spec
 TOLERANCE_SECONDS: Final = 1.0  # a command may be detected until so long after its end
 
 
-@dataclass(frozen=True, slots=True)
-class ClipAnswer:
+class ClipAnswer(msgspec.Struct, frozen=True):
     """What a clip was taken for, with the posterior of every label."""
 
     label: str
@@ -23,8 +22,7 @@ class ClipAnswer:
     scores: dict[str, float]
 
 
-@dataclass(frozen=True, slots=True)
-class Truth:
+class Truth(msgspec.Struct, frozen=True):
     """A command that is in a stream from sample `start` up to sample `end`."""
 
     start: int
@@ -32,8 +30,7 @@ class Truth:
     label: str
 
 
-@dataclass(frozen=True, slots=True)
-class Matches:
+class Matches(msgspec.Struct, frozen=True):
     """Detections and truths, each of them in exactly one place."""
 
     hits: tuple[tuple[Detection, Truth], ...]

@@ -1,23 +1,21 @@
 """Whether the ears hear, as one state with its reason, and the figures behind it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Final, Literal
 
+import msgspec
 import numpy as np
 
+from edgekws.audio.level import FLOOR_DBFS, levels_dbfs
 from edgekws.events import Block, Detection, LinkHealth
 from edgekws.runtime.detector import Counters
 
 State = Literal["starting", "listening", "degraded", "muted", "deaf"]
 
 QUIET_SECONDS: Final = 3.0  # so long without audio or a step, and nothing is heard
-FLOOR_DBFS: Final = -120.0  # stands for the level of digital silence
-_FULL_SCALE: Final = 32768.0
 
 
-@dataclass(frozen=True, slots=True)
-class DispatchCounts:
+class DispatchCounts(msgspec.Struct, frozen=True):
     """How the dispatches ended so far, over all sinks."""
 
     done: int = 0
@@ -26,8 +24,7 @@ class DispatchCounts:
     dropped: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Health:
+class Health(msgspec.Struct, frozen=True):
     """One look at the daemon, taken from any thread; ages are seconds, None before the first.
 
     `reason` is one line for a person, empty while it listens. `level_dbfs` is the RMS of the last
@@ -54,8 +51,7 @@ class Health:
     links: tuple[LinkHealth, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Signs:
+class Signs(msgspec.Struct, frozen=True):
     """What the state is judged by.
 
     `trouble` is why nothing can be heard, `complaint` what is wrong though all is heard; both are
@@ -97,12 +93,9 @@ def _standstill(audio_age_seconds: float, step_age_seconds: float) -> str:
 def level_dbfs(block: Block | None) -> float:
     """Return the RMS level of a block in dB below full scale, at least FLOOR_DBFS."""
     pcm: Any = None if block is None else block.pcm
-    if not isinstance(pcm, np.ndarray) or pcm.size == 0 or pcm.dtype != np.int16:
+    if not isinstance(pcm, np.ndarray) or pcm.ndim != 1 or pcm.size == 0 or pcm.dtype != np.int16:
         return FLOOR_DBFS
-    mean_square = float(np.mean(np.square(pcm, dtype=np.float64)))
-    if mean_square == 0.0:
-        return FLOOR_DBFS
-    return max(FLOOR_DBFS, 10.0 * float(np.log10(mean_square / _FULL_SCALE**2)))
+    return float(levels_dbfs(pcm, len(pcm))[0])
 
 
 def words(health: Health) -> str:

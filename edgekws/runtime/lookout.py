@@ -1,9 +1,11 @@
-"""What is made of each look at the daemon's health: log lines, systemd's status and its ping."""
+"""What is made of each look at the daemon's health: log, event, systemd's status and its ping."""
 
 import logging
 import time
+from collections.abc import Callable
 from typing import Final
 
+from edgekws.events import HealthChange
 from edgekws.runtime.health import Health, words
 from edgekws.runtime.notify import Notifier
 from edgekws.runtime.vitals import Clock
@@ -16,14 +18,20 @@ _PINGS_PER_WATCHDOG: Final = 4
 class Lookout:
     """Tells of changes; pings only when audio came AND the model made a step since the last ping.
 
-    Audio that cannot be sound, such as nothing but zeros, is none. A daemon whose ears or model
-    stand still is thus ended by systemd, whatever else runs in it.
+    A daemon whose ears or model stand still is thus ended by systemd, whatever else runs in it.
+    Zeros are audio here: a microphone with a switch gives them. The ears open it again and again,
+    all that a new process could do, and until there is sound the daemon says that it is deaf.
     """
 
-    def __init__(self, notifier: Notifier, clock: Clock = time.monotonic) -> None:
-        self._notifier, self._clock = notifier, clock
-        self._state = "starting"
-        self._reason = ""
+    def __init__(
+        self,
+        notifier: Notifier,
+        tell: Callable[[HealthChange], None],
+        clock: Clock = time.monotonic,
+    ) -> None:
+        """Hand changes of the state to `tell`, the first state among them."""
+        self._notifier, self._tell, self._clock = notifier, tell, clock
+        self._state = self._reason = ""
         self._told: float | None = None
         self._pinged: float | None = None
         self._seen = (0, 0)
@@ -33,6 +41,7 @@ class Lookout:
         changed = (health.state, health.reason) != (self._state, self._reason)
         if health.state != self._state:
             self._log(health)
+            self._tell(HealthChange(health.state, health.reason))
         self._state, self._reason = health.state, health.reason
         now = self._clock()
         if changed or self._told is None or now - self._told >= STATUS_SECONDS:
@@ -41,13 +50,15 @@ class Lookout:
         self._ping(health, now)
 
     def _log(self, health: Health) -> None:
+        if not self._state and health.state == "starting":
+            return  # as every daemon does
         bad = health.state in ("deaf", "degraded")
         reason = f" reason={health.reason}" if health.reason else ""
         log.log(logging.WARNING if bad else logging.INFO, "health %s%s", health.state, reason)
 
     def _ping(self, health: Health, now: float) -> None:
         limit = self._notifier.watchdog_seconds
-        if limit is None or health.state == "deaf":
+        if limit is None:
             return
         if self._pinged is not None and now - self._pinged < limit / _PINGS_PER_WATCHDOG:
             return

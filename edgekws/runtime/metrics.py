@@ -1,8 +1,9 @@
 """The daemon's figures in the text format of Prometheus, version 0.0.4."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Final, Literal, get_args
+
+import msgspec
 
 from edgekws.runtime.counts import EventCounts
 from edgekws.runtime.health import Health, State
@@ -12,8 +13,7 @@ CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 Labels = tuple[tuple[str, str], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Figures:
+class Figures(msgspec.Struct, frozen=True):
     """All that is shown; `lost_lines` are those of the journal file."""
 
     health: Health
@@ -23,8 +23,7 @@ class Figures:
     lost_lines: int
 
 
-@dataclass(frozen=True, slots=True)
-class Family:
+class Family(msgspec.Struct, frozen=True):
     """One metric: its name, kind and help, and a value for each set of labels."""
 
     name: str

@@ -1,10 +1,11 @@
 """What can be explained: the scores around the last detections and near misses."""
 
 from collections import deque
-from dataclasses import dataclass, replace
 from typing import Final, Literal
 
+import msgspec
 import numpy as np
+from msgspec.structs import replace
 
 from edgekws.events import Floats
 from edgekws.runtime.score_ring import ScoreRing, Stretch
@@ -37,8 +38,7 @@ class Explanation(Spec, frozen=True):
     ok: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Moment:
+class Moment(msgspec.Struct, frozen=True):
     """A detection or near miss, by which model and trigger, and its rows once all have come."""
 
     kind: Kind

@@ -2,13 +2,16 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from edgekws.audio.recent import Recent
 from edgekws.dispatch.journal import Event
 from edgekws.events import Block, Detection, NearMiss
 from edgekws.runtime.detector import Detector
 from edgekws.runtime.outlets import Listener
-from edgekws.runtime.sight import Sight
+
+if TYPE_CHECKING:  # most of what it weighs nobody needs who only listens
+    from edgekws.runtime.sight import Sight
 
 Keep = Callable[[NearMiss, Block], None]
 """Takes a near miss and the last seconds of sound; never waits and never raises."""
@@ -19,7 +22,7 @@ class Onlookers:
 
     def __init__(
         self,
-        sight: Sight | None = None,
+        sight: "Sight | None" = None,
         listeners: Sequence[Listener] = (),
         keep: Keep | None = None,
     ) -> None:

@@ -1,7 +1,8 @@
 """What a reload replaces as a whole: the model that hears, and what is done about a label."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+
+import msgspec
 
 from edgekws.audio.recent import Recent
 from edgekws.dispatch.commands import CommandTable
@@ -10,8 +11,7 @@ from edgekws.runtime.detector import Detector
 from edgekws.runtime.voice import Voice
 
 
-@dataclass(frozen=True, slots=True)
-class Parts:
+class Parts(msgspec.Struct, frozen=True):
     """A detector, what is decided about what it hears, and the sinks for that.
 
     `bundle` is its name and version; `voice` holds back what nobody said. Sinks that the parts
@@ -21,7 +21,7 @@ class Parts:
     bundle: str
     detector: Detector
     table: CommandTable
-    decider: Decider = field(default_factory=anything)
+    decider: Decider = msgspec.field(default_factory=anything)
     voice: Voice | None = None
 
 

@@ -8,8 +8,9 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Final, Self
+
+import msgspec
 
 from edgekws.audio.wake import WakePipe
 from edgekws.runtime.guest import Guest, Talk
@@ -27,8 +28,7 @@ Chore = Callable[[float], float]
 is due and returns in how many seconds more is. The last time is infinity: everything is due."""
 
 
-@dataclass(frozen=True, slots=True)
-class Door:
+class Door(msgspec.Struct, frozen=True):
     """A listening socket, who is let in by it ("" or why not), and how one speaks there."""
 
     listener: socket.socket
@@ -37,8 +37,7 @@ class Door:
     talk: Callable[[], Talk]
 
 
-@dataclass(frozen=True, slots=True)
-class Visits:
+class Visits(msgspec.Struct, frozen=True):
     """How it went with the guests: those turned away, those too slow, lines that found no room.
 
     `following` is how many follow the news now.

@@ -2,8 +2,9 @@
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Final
+
+import msgspec
 
 from edgekws.dispatch.journal import Event
 from edgekws.events import Decision, Detection, Dispatch, Result, SinkResult
@@ -11,15 +12,14 @@ from edgekws.events import Decision, Detection, Dispatch, Result, SinkResult
 UNFINISHED: Final = 256  # detections whose sinks still work; more than all queues hold
 
 
-@dataclass(slots=True)
-class _Open:
+class _Open(msgspec.Struct):
     """A detection, and what is known of it so far."""
 
     detection: Detection
     detected_at: float
     decision: Decision | None = None
     decided_at: float = 0.0
-    sinks: list[SinkResult] = field(default_factory=list)
+    sinks: list[SinkResult] = msgspec.field(default_factory=list)
 
 
 class Records:

@@ -1,8 +1,8 @@
 """The last seconds of scores, of one model: numbers between 0 and 1, and no way back to audio."""
 
-from dataclasses import dataclass
 from typing import Final
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,8 +12,7 @@ from edgekws.specs import ModelSpec
 RING_SECONDS: Final = 12
 
 
-@dataclass(frozen=True, slots=True)
-class Stretch:
+class Stretch(msgspec.Struct, frozen=True):
     """Rows that follow one another: `ends` (rows,) sample indices, `scores` (rows, n_labels)."""
 
     ends: NDArray[np.int64]

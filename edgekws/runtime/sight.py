@@ -1,6 +1,5 @@
 """What the scores look like: the last seconds, around each detection, and near misses."""
 
-import math
 import threading
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -63,16 +62,14 @@ class Sight:
         self._after = round(AFTER_SECONDS * model.features.sample_rate)
         self._restart()
 
-    def observe(self, step: Floats, scores: Floats, end: int) -> None:
+    def observe(self, scores: Floats | None, end: int) -> None:
         """Take what came of one step; see `detector.Observe`."""
-        del step
         with self._lock:
-            finite = math.isfinite(scores.sum())
-            if not finite or not self._ring.follows(end):
+            if scores is None or not self._ring.follows(end):
                 self._moments.close(self._ring)
                 self._ring.clear()
                 self._restart()
-            if not finite:
+            if scores is None:
                 return
             self._ring.push(scores, end)
             self._unseen += len(scores)

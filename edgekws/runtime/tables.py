@@ -1,4 +1,4 @@
-"""The tables of listen.toml that say who may ask, what is counted, and what is written down."""
+"""The tables of listen.toml whose form is the same for every bundle and sink."""
 
 from typing import Final
 
@@ -12,6 +12,22 @@ MIN_VOICE_SECONDS: Final = 0.1
 MAX_VOICE_SECONDS: Final = 2.5  # of the three that are held
 MAX_CAPTURE_MEGABYTES: Final = 10_000.0
 MAX_CAPTURE_DAYS: Final = 3_650.0
+
+
+class SourceTable(Spec, frozen=True):
+    """[source]: `text` is what `--source` takes."""
+
+    text: str
+
+
+class TriggerOverride(Spec, frozen=True):
+    """[triggers.LABEL]: the values of a `TriggerSpec` that differ from the bundle's."""
+
+    on: float | None = None
+    off: float | None = None
+    mean_samples: int | None = None
+    consecutive: int | None = None
+    refractory_samples: int | None = None
 
 
 class ControlTable(Spec, frozen=True):

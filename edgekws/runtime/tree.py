@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from edgekws.audio import read_audio
+from edgekws.audio.decode import read_audio
 from edgekws.errors import DataError
 from edgekws.events import Pcm
 from edgekws.runtime.evaluate import Truth

@@ -61,21 +61,26 @@ class Trigger:
         self._past = rows[len(scores) :]
         if self._idle and not np.count_nonzero(rows >= self._stirring):
             return []  # as most pushes end: the means are not worth their cost
+        means = self._means(rows, len(samples))
+        hot = means >= self._on
+        if self._idle and not np.count_nonzero(hot):
+            return []
         detections = []
         for at, sample in enumerate(samples):
-            means = self._mean(rows[at : at + self._depth])
-            hot = means >= self._on
-            if self._idle and not hot.any():
+            if self._idle and not hot[at].any():
                 continue
-            winner = self._advance(means, hot, sample)
+            winner = self._advance(means[at], hot[at], sample)
             if winner is not None:
-                detections.append(self._detect(winner, float(means[winner]), sample))
+                detections.append(self._detect(winner, float(means[at, winner]), sample))
         return detections
 
-    def _mean(self, window: Floats) -> Floats:
-        """Return each command's mean over its newest rows of (depth, commands): (commands,)."""
-        sums = np.einsum("rc,rc->c", window, self._counted)
-        return np.asarray(sums / self._rows)
+    def _means(self, rows: Floats, count: int) -> Floats:
+        """Return each command's mean at the last so many of rows: (count, commands)."""
+        apart, across = rows.strides
+        windows = np.ndarray(  # (count, depth, commands), without a copy
+            (count, *self._counted.shape), rows.dtype, rows, strides=(apart, apart, across)
+        )
+        return np.asarray(np.einsum("nrc,rc->nc", windows, self._counted) / self._rows)
 
     def _advance(self, means: Floats, hot: np.ndarray, sample: int) -> int | None:
         """Move every label on by one row; return the index of the label that fires."""

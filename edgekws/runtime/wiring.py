@@ -2,9 +2,10 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+import msgspec
 
 import edgekws
 from edgekws.bundle import Bundle, ModelFile, bundles_in, newest_bundle, open_bundle
@@ -23,8 +24,7 @@ PACKAGE: Final = Path(edgekws.__file__).parent
 DEFAULT_BUNDLE: Final = "commands-12"
 
 
-@dataclass(frozen=True, slots=True)
-class Device:
+class Device(msgspec.Struct, frozen=True):
     """A bundle, the model file chosen from it, its engine and the detector on top.
 
     `accelerator` is None on the CPU.

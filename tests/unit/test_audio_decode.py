@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from edgekws.audio import read_audio
+from edgekws.audio.decode import read_audio
 from edgekws.errors import DataError, MissingExtraError
 from edgekws.events import Floats, Pcm
 

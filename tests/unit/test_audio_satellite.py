@@ -8,10 +8,10 @@ from typing import Final
 import numpy as np
 import pytest
 
-from edgekws.audio import open_source
 from edgekws.audio.capture import Patience
 from edgekws.audio.ears import Ears, Pauses
 from edgekws.audio.satellite import Satellite
+from edgekws.audio.source import open_source
 from edgekws.errors import SourceError, UsageError
 from edgekws.events import Pcm
 

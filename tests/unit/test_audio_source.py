@@ -9,10 +9,11 @@ from typing import Final
 import numpy as np
 import pytest
 
-from edgekws.audio import open_source, source
+from edgekws.audio import source
 from edgekws.audio.child import ChildSource
 from edgekws.audio.microphone import Microphone
 from edgekws.audio.satellite import Satellite
+from edgekws.audio.source import open_source
 from edgekws.audio.stdin import StdinSource
 from edgekws.audio.wav import WavSource
 from edgekws.errors import DataError, UsageError

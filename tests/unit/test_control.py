@@ -6,7 +6,6 @@ import socket
 import stat
 import threading
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Final, Self
 
@@ -19,14 +18,13 @@ from hypothesis import strategies as st
 from edgekws.dispatch.commands import CommandTable
 from edgekws.dispatch.journal import Journal
 from edgekws.errors import ConfigError, EdgekwsError
-from edgekws.events import Block, HealthChange
+from edgekws.events import Block
 from edgekws.runtime.control import LINE_BYTES, Control, ControlTalk, Status
 from edgekws.runtime.counts import Tellers
 from edgekws.runtime.daemon import Daemon
 from edgekws.runtime.deaths import Deaths
 from edgekws.runtime.doors import unix_listener
 from edgekws.runtime.hush import Hush
-from edgekws.runtime.news import HealthNews
 from edgekws.runtime.parts import Parts
 from edgekws.runtime.reception import GUESTS, Reception
 from edgekws.runtime.sight import Sight
@@ -217,15 +215,6 @@ def test_a_socket_in_use_and_a_file_are_left_alone() -> None:
 def test_a_path_too_long_for_a_socket_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"\[control\] socket: .*too long"):
         unix_listener(tmp_path / ("x" * 120)).__enter__()
-
-
-def test_changes_of_health_are_told_once_each() -> None:
-    told: list[HealthChange] = []
-    states = iter(("starting", "listening", "listening", "deaf", "listening"))
-    news = HealthNews(lambda: replace(HEALTH, state=next(states), reason="why"), told.append)
-    for now in (0.0, 0.5, 1.0, 2.0, 3.0, 4.0):
-        assert 0 < news.look(now) <= 1.0
-    assert [change.state for change in told] == ["starting", "listening", "deaf", "listening"]
 
 
 class Silence:

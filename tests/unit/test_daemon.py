@@ -110,7 +110,7 @@ def test_a_source_that_dies_ends_it_after_the_results() -> None:
     ("bell", "thread"),
     [
         (Bell(status=["unhashable"]), "'sink-bell' died of TypeError: unhashable"),
-        (Bell(detail=b"bytes are no JSON"), "'scribe' died of TypeError: Object of type bytes"),
+        (Bell(detail=object()), "'scribe' died of TypeError: Encoding objects of type object"),
     ],
 )
 def test_a_thread_that_dies_ends_it(bell: Bell, thread: str) -> None:

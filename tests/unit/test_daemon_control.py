@@ -1,5 +1,6 @@
 """What other threads ask of the running daemon: its health, muting, a reload."""
 
+import datetime
 import io
 import json
 import threading
@@ -9,12 +10,14 @@ from itertools import cycle, pairwise
 from typing import Final, Self
 
 import pytest
+from msgspec.structs import replace
 
 from edgekws.dispatch.commands import CommandTable
 from edgekws.dispatch.journal import Journal
 from edgekws.errors import BundleError
 from edgekws.events import Block, Detection, Dispatch, Floats
 from edgekws.runtime.daemon import Daemon
+from edgekws.runtime.decide import Decider, Rule
 from edgekws.runtime.detector import Detector
 from edgekws.runtime.evaluate import blocks
 from edgekws.runtime.health import Health
@@ -24,6 +27,7 @@ from tests.fakes import RATE, LoudnessEngine, bursts, small_model, trigger_spec
 BURSTS: Final = (0.9, 3.0, 5.1)
 AUDIO: Final = bursts(*BURSTS, seconds=6.5)
 MODEL: Final = small_model()
+NOON: Final = datetime.time(12)
 LEAD: Final = MODEL.features.window - MODEL.features.hop
 
 
@@ -161,6 +165,43 @@ def test_a_reload_with_the_same_commands_keeps_the_sinks() -> None:
     assert len(bell.heard) == 3
 
 
+def test_parts_that_were_built_and_not_taken_are_let_go_of_before_the_next_are_built() -> None:
+    untaken, taken = Bell(), Bell()
+    closed: list[bool] = []
+
+    def rebuild(old: Parts) -> Parts:
+        assert old.bundle == "one 1", "the parts in force, whatever else was built"
+        closed.append(untaken.closed)
+        return parts(taken if len(closed) > 1 else untaken, name=f"build {len(closed)}")
+
+    def reload_twice() -> None:
+        reload_and_wait(run)
+        reload_and_wait(run)
+
+    run = Run(parts(Bell()), rebuild=rebuild)
+    run.at(2.0, reload_twice)
+    assert run.detections() == EXPECTED
+    assert closed == [False, True], "it may hold a pin that the next one wants"
+    assert (untaken.heard, len(taken.heard)) == ([], 2)
+    health = run.daemon.health()
+    assert (health.bundle, health.reloads) == ("build 2", 1)
+
+
+def test_a_command_that_waits_to_be_confirmed_outlives_a_reload() -> None:
+    def asking(bell: Bell) -> Parts:
+        rule = Rule(confirm=True, confirm_seconds=10.0)
+        decider = Decider({"loud": rule}, sample_rate=RATE, clock=lambda: NOON)
+        return replace(parts(bell), decider=decider)
+
+    old, new = Bell(), Bell()
+    run = Run(asking(old), rebuild=lambda _: asking(new))
+    (_, first), (_, second), _ = EXPECTED
+    run.at((first + second) / 2 / RATE, lambda: reload_and_wait(run))
+    assert run.detections() == EXPECTED
+    assert old.heard == []
+    assert [detection.id for detection in new.heard] == [2], "said again, though to another decider"
+
+
 def test_a_reload_that_fails_keeps_all_and_says_why_in_one_line(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -180,7 +221,8 @@ def test_a_reload_that_fails_keeps_all_and_says_why_in_one_line(
 def test_an_observer_sees_every_step_and_stays_over_a_reload() -> None:
     ends: list[int] = []
 
-    def observe(features: Floats, scores: Floats, end: int) -> None:
+    def observe(scores: Floats | None, end: int) -> None:
+        assert scores is not None
         assert scores.shape == (MODEL.scores_per_step, len(MODEL.labels))
         ends.append(end)
 

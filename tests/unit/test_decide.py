@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from edgekws.errors import ConfigError
 from edgekws.events import Detection
-from edgekws.runtime.config import check_labels, decode_config
+from edgekws.runtime.config import decode_config
 from edgekws.runtime.decide import Decider, Rule, parse_span
+from edgekws.runtime.fitting import check_labels
 
 RATE: Final = 16_000
 NOON: Final = time(12, 0)
@@ -156,6 +157,25 @@ def test_the_wake_word_may_come_again_before_the_confirmation() -> None:
 )
 def test_quiet_hours_are_those_of_the_room(span: str, now: time, verdict: str) -> None:
     assert rulings({"on": Rule(quiet=span)}, (1, "on"), clock=lambda: now) == [(1, verdict)]
+
+
+def test_a_decider_goes_on_where_another_one_ends() -> None:
+    rules = {
+        "open": Rule(confirm="yes", confirm_seconds=4.0),
+        "on": Rule(after="computer", cooldown_seconds=10.0),
+    }
+    said = ((1.0, "computer"), (2.0, "on"), (3.0, "computer"), (4.0, "open"), (5.0, "yes"))
+    whole = [*said, (6.0, "on")]
+    for cut in range(len(whole)):
+        first, second = (Decider(rules, sample_rate=RATE, clock=lambda: NOON) for _ in range(2))
+        out = []
+        for number, (seconds, label) in enumerate(whole, 1):
+            if number - 1 == cut:
+                second.succeed(first)
+            one = first if number - 1 < cut else second
+            sample = round(seconds * RATE)
+            out += one.judge([Detection(number, label, 0.9, sample, seconds)], sample)
+        assert [ruling.reason for ruling in out] == reasons(rules, *whole)
 
 
 def test_a_stream_that_begins_anew_is_a_clean_slate() -> None:

@@ -2,17 +2,17 @@
 
 import math
 import socket
-from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
-from edgekws.events import Block, Detection, LinkHealth
+from edgekws.audio.level import FLOOR_DBFS
+from edgekws.events import Block, Detection, HealthChange, LinkHealth
 from edgekws.runtime.detector import Counters
 from edgekws.runtime.health import (
-    FLOOR_DBFS,
     DispatchCounts,
     Health,
     Signs,
@@ -116,6 +116,10 @@ class Manager:
         self._socket.close()
 
 
+def untold(change: HealthChange) -> None:
+    del change
+
+
 class Clock:
     def __init__(self) -> None:
         self.seconds = 100.0
@@ -127,7 +131,7 @@ class Clock:
 def test_a_ping_needs_audio_and_a_step_since_the_last_one(tmp_path: Path) -> None:
     manager, clock = Manager(str(tmp_path / "notify")), Clock()
     notifier = Notifier(str(tmp_path / "notify"), watchdog_seconds=8.0)
-    lookout = Lookout(notifier, clock)
+    lookout = Lookout(notifier, untold, clock)
     pings = []
     for samples, steps in ((0, 0), (1280, 0), (2560, 1), (3840, 1), (3840, 2), (5120, 3)):
         clock.seconds += 2.0
@@ -141,7 +145,7 @@ def test_a_ping_needs_audio_and_a_step_since_the_last_one(tmp_path: Path) -> Non
 def test_pings_are_no_more_often_than_the_watchdog_needs(tmp_path: Path) -> None:
     manager, clock = Manager(str(tmp_path / "notify")), Clock()
     notifier = Notifier(str(tmp_path / "notify"), watchdog_seconds=8.0)
-    lookout = Lookout(notifier, clock)
+    lookout = Lookout(notifier, untold, clock)
     for step in range(1, 81):
         clock.seconds += 0.1
         lookout.look(replace(HEALTH, counters=replace(COUNTERS, samples=step, steps=step)))
@@ -155,7 +159,7 @@ def test_changes_of_state_are_told_at_once_and_logged(
 ) -> None:
     manager, clock = Manager(str(tmp_path / "notify")), Clock()
     notifier = Notifier(str(tmp_path / "notify"))
-    lookout = Lookout(notifier, clock)
+    lookout = Lookout(notifier, untold, clock)
     lookout.look(HEALTH)
     lookout.look(replace(HEALTH, level_dbfs=-20.0))
     lookout.look(replace(HEALTH, state="deaf", reason="all\nzeros"))
@@ -165,6 +169,34 @@ def test_changes_of_state_are_told_at_once_and_logged(
         "STATUS=deaf: all zeros",
     ]
     assert [record.levelname for record in caplog.records] == ["WARNING"]
+    notifier.close()
+    manager.close()
+
+
+def test_each_state_is_told_as_an_event_once() -> None:
+    told: list[HealthChange] = []
+    lookout = Lookout(Notifier(""), told.append, Clock())
+    for state, reason in (("starting", ""), ("deaf", "zeros"), ("deaf", "gone"), ("listening", "")):
+        for _ in range(2):
+            lookout.look(replace(HEALTH, state=state, reason=reason))
+    assert told == [
+        HealthChange("starting", ""),
+        HealthChange("deaf", "zeros"),
+        HealthChange("listening", ""),
+    ]
+
+
+def test_a_microphone_that_is_switched_off_is_deaf_and_keeps_the_service(tmp_path: Path) -> None:
+    manager, clock = Manager(str(tmp_path / "notify")), Clock()
+    notifier = Notifier(str(tmp_path / "notify"), watchdog_seconds=8.0)
+    lookout = Lookout(notifier, untold, clock)
+    zeros = replace(HEALTH, state="deaf", reason="nothing but zeros for 2 s")
+    for step in range(1, 5):
+        clock.seconds += 2.0
+        lookout.look(replace(zeros, counters=replace(COUNTERS, samples=step, steps=step)))
+    told = manager.told()
+    assert told.count("WATCHDOG=1") == 4
+    assert told[0].startswith("STATUS=deaf: nothing but zeros for 2 s")
     notifier.close()
     manager.close()
 

@@ -10,16 +10,9 @@ from edgekws.dispatch.commands import Command
 from edgekws.dispatch.process import ProcessSettings
 from edgekws.dispatch.stdout import StdoutSettings
 from edgekws.errors import ConfigError
-from edgekws.runtime.config import (
-    ListenConfig,
-    TriggerOverride,
-    check_labels,
-    check_model,
-    decode_config,
-    merge_trigger,
-    merge_triggers,
-    read_config,
-)
+from edgekws.runtime.config import ListenConfig, decode_config, read_config
+from edgekws.runtime.fitting import check_labels, check_model, merge_trigger, merge_triggers
+from edgekws.runtime.tables import TriggerOverride
 from edgekws.specs import TriggerSpec
 
 WHERE = Path("listen.toml")

@@ -1,11 +1,11 @@
 """The page of metrics: a strict reader takes it, whatever stands in a label."""
 
 import socket
-from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 import pytest
+from msgspec.structs import replace
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 

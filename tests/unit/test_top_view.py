@@ -1,11 +1,11 @@
 """The view of `edgekws top` fits its terminal, whatever the daemon answers."""
 
 import unicodedata
-from dataclasses import replace
 from typing import Final
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from edgekws.cli.top_view import BLOCKS, PLAIN, Screen, fitted, padded, sparkline, view
 from edgekws.events import Detection
