@@ -105,6 +105,7 @@ def write_headers(folder: Path, labels: Sequence[str]) -> tuple[Path, ...]:
 
 def _open(guard: str, origin: str, what: str) -> str:
     return (
+        "/* SPDX-License-Identifier: Apache-2.0 */\n"
         f"/* {what} Made by `edgekws link generate` from {origin}; do not edit. */\n"
         f"#ifndef {guard}\n#define {guard}\n"
     )

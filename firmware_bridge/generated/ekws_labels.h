@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The ids of the labels. Made by `edgekws link generate` from a bundle's labels; do not edit. */
 #ifndef EKWS_LABELS_H
 #define EKWS_LABELS_H

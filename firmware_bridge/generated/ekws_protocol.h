@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The numbers and layouts of the link. Made by `edgekws link generate` from edgekws/link/messages.py; do not edit. */
 #ifndef EKWS_PROTOCOL_H
 #define EKWS_PROTOCOL_H

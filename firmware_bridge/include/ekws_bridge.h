@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The firmware's end of the link: commands in, each carried out at most once, and a safe state of
  * the outputs whenever the host is not heard. SPEC.md says what goes over the wire.

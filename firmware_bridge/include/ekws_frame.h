@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Frames of the link: a header and its payload with a CRC behind, stuffed by COBS. Needs no state.
  */

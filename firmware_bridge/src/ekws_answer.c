@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What the board says; see SPEC.md. */
 #include "ekws_answer.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What the board says: internal to the library. */
 #ifndef EKWS_ANSWER_H
 #define EKWS_ANSWER_H

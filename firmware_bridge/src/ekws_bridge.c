@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The board's side of the conversation; see SPEC.md. */
 #include "ekws_bridge.h"
 

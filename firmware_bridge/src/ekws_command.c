@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A command is carried out once, while it is fresh; see SPEC.md. */
 #include "ekws_command.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What becomes of a command: internal to the library. */
 #ifndef EKWS_COMMAND_H
 #define EKWS_COMMAND_H

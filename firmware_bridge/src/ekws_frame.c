@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* COBS, CRC and the order of bytes; see SPEC.md. */
 #include "ekws_frame.h"
 

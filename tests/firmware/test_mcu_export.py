@@ -22,7 +22,7 @@ from edgekws.export.repack import repack
 from edgekws.export.targets import find_target
 from edgekws.specs import FeatureSpec
 from tests.commands import edgekws, write_wav
-from tests.firmware_tools import run, tool
+from tests.firmware_tools import ROOT, run, tool
 from tests.kws_firmware import TINY, Firmware, Place, same_places
 from tests.needs import lacking
 from tests.tflite_models import delay_model
@@ -110,6 +110,7 @@ def test_every_source_of_ours_is_in_it(exported: Release) -> None:
             there = "tests" if folder == "tests" else "src"
             copy = exported.firmware / there / path.name
             assert copy.read_text("utf-8") == path.read_text("utf-8")
+    assert (exported.firmware / "LICENSE").read_bytes() == (ROOT / "LICENSE").read_bytes()
 
 
 def test_a_model_over_the_budget_of_bytes_fails_and_leaves_nothing(tmp_path: Path) -> None:

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The keyword spotter: samples in, detections out; no allocation, no clock, no I/O.
  *
  *     static uint64_t memory[EKWS_MODEL_MEMORY / 8];

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The front end "mfcc-1" for a stream: int16 samples in, one row of quantized features out each hop.
  *
  * Two arithmetics, each a file of its own: fixed point in 32 and 64 bits (ekws_mfcc_fixed.c), and float for a

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The int8 engine: one step of a streaming net, in the integer arithmetic of TFLite's reference kernels.
  *
  * The exporter writes an ekws_net, which is constant and may lie in flash. All that changes lies in memory of

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What the functions of this library return. */
 #ifndef EKWS_STATUS_H
 #define EKWS_STATUS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* When posteriors become a detection: smoothing, hysteresis, refractory; its clock is samples.
  *
  * The same decisions as the Python trigger's, in integers: a mean over rows is compared as a sum of steps.

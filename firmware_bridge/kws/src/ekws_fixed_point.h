@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Fixed-point arithmetic as TFLite's reference kernels do it, rounding twice where they do. */
 #ifndef EKWS_FIXED_POINT_H
 #define EKWS_FIXED_POINT_H

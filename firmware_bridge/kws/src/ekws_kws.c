@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Joins front end, net and trigger. */
 #include "ekws_kws.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Windows of samples out of a stream in whatever portions it comes. */
 #include "ekws_mfcc.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* mfcc-1 in fixed point: int32 in the spectrum, 64 bits where powers are summed.
  *
  * Samples times window have 29 fractional bits, so that no sum of two overflows. Each stage of the FFT halves, so the

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* mfcc-1 in float, for a machine with an FPU; the same steps as in ekws_mfcc_fixed.c. */
 #include <math.h>
 

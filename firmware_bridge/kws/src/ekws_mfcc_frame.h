@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Where samples of a frame go before its FFT, which both arithmetics share. */
 #ifndef EKWS_MFCC_FRAME_H
 #define EKWS_MFCC_FRAME_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Runs the operators of a net one after the other. */
 #include "ekws_net.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Softmax in fixed point; the series and constants are those of gemmlowp, which TFLite's reference kernel uses.
  *
  * A number "of n integer bits" is its raw int32 / 2^(31 - n).

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Posteriors of rows of logits, without a float. */
 #ifndef EKWS_SOFTMAX_H
 #define EKWS_SOFTMAX_H

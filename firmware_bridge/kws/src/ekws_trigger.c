@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Decides, row by row, which command was heard. */
 #include "ekws_trigger.h"
 
