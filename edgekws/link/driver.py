@@ -15,6 +15,7 @@ from edgekws.link.session import Link, Notice
 log = logging.getLogger(__name__)
 
 REOPEN_SECONDS: Final = 0.5  # between two looks for a device that is gone
+EARLY_LOOKS: Final = 4  # a reload opens the new sink before it closes the old one of the same port
 _GRACE_SECONDS: Final = 1.0  # over an order's time to live: a port's write may hang for as long
 
 
@@ -28,6 +29,7 @@ class LinkDriver:
         self._changed = threading.Condition()  # guards the link; told of outcomes
         self._stop = threading.Event()
         self._detail = "not opened yet"
+        self._looks = 0
         self._thread = threading.Thread(target=self._run, name="serial-link", daemon=True)
         self._thread.start()
 
@@ -79,7 +81,9 @@ class LinkDriver:
         try:
             port = self._open_port()
         except OSError as error:
-            self._lost(_reason(error))
+            self._looks += 1
+            early = self._looks <= EARLY_LOOKS and isinstance(error, BlockingIOError)
+            self._lost(self._detail if early else _reason(error))
             self._stop.wait(REOPEN_SECONDS)
             return
         log.info("link device=%s opened", port.name)

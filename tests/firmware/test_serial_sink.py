@@ -238,6 +238,18 @@ def test_a_port_that_another_link_has_is_told_with_what_to_do(
     second.close()
 
 
+def test_a_port_that_changes_hands_at_a_reload_is_no_trouble(
+    board: SimulatedBoard, labels: tuple[str, ...], caplog: pytest.LogCaptureFixture
+) -> None:
+    old = opened(board.port, labels)
+    assert old.send(heard("on")).status == "done"
+    new = opened(board.port, labels)
+    old.close()
+    assert new.send(heard("off")).status == "done"
+    new.close()
+    assert "taken" not in caplog.text
+
+
 def test_a_label_that_the_firmware_does_not_know_fails(tmp_path: Path) -> None:
     sink = opened(tmp_path / "none", ("on",))
     result = sink.send(heard("off"))
