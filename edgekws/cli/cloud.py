@@ -8,12 +8,13 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgekws.cli import sweeping
+from edgekws.cli import distributing, sweeping
 from edgekws.cli.interrupts import interruptible
 from edgekws.errors import EXIT_INTERRUPTED, UsageError
 
 if TYPE_CHECKING:
-    from edgekws.train.run import Report
+    from edgekws.train.progress import Reporter
+    from edgekws.train.run import Report, Run
 
 
 def add_parsers(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -51,7 +52,17 @@ def _add_adapt(subparsers: Any) -> None:
     parser.add_argument("--noise", type=Path, action="append", default=[], help="a folder of noise")
     parser.add_argument("--overwrite", action="store_true", help="replace a finished run in --out")
     parser.add_argument(
-        "--threads", type=_at_least_one, default=len(os.sched_getaffinity(0)), help="for torch"
+        "--threads",
+        type=_at_least_one,
+        default=len(os.sched_getaffinity(0)),
+        help="for torch, divided among the processes of this machine (all that there are)",
+    )
+    parser.add_argument(
+        "--processes",
+        type=_at_least_one,
+        default=1,
+        metavar="N",
+        help="share every batch among so many processes of this machine (1)",
     )
     sweeping.add_flags(parser)
     parser.set_defaults(run=interruptible()(_adapt))
@@ -112,29 +123,49 @@ def _at_least_one(text: str) -> int:
 
 def _adapt(args: argparse.Namespace) -> int:
     sweeping.require_flags(args)
+    place = distributing.find_place(args, os.environ)
+    if args.processes > 1:
+        distributing.meet_on_this_machine()
     _wait_without_spinning()
-    from edgekws.train.adapt import Adaptation, adapt
+    from edgekws.train.adapt import Adaptation
     from edgekws.train.dataset import Folders
-    from edgekws.train.progress import Reporter
+    from edgekws.train.progress import Reporter, unheard
     from edgekws.train.recipe import load_recipe
 
     recipe, _ = load_recipe(args.recipe)
+    distributing.require_enough(recipe, args, place)
     epochs = sum(phase.epochs for phase in recipe.phases)
-    reporter = Reporter(epochs, epoch_lines=not args.sweep)
+    reporter = Reporter(epochs, epoch_lines=not args.sweep) if place.rank == 0 else unheard()
     folders = Folders(args.data, tuple(args.unknown), tuple(args.noise), tuple(args.hard_negatives))
-    task = Adaptation(args.recipe, folders, args.out, args.overwrite, args.threads, args.base)
+    task = Adaptation(
+        args.recipe,
+        folders,
+        args.out,
+        args.overwrite,
+        max(1, args.threads // place.here),
+        args.base,
+        args.processes,
+    )
     try:
-        run = sweeping.run_sweep(args, task, reporter) if args.sweep else adapt(task, reporter)
+        if args.sweep:
+            run: Run | None = sweeping.run_sweep(args, task, reporter)
+        else:
+            run = distributing.train(task, reporter, place)
     except KeyboardInterrupt:
         where = "in" if args.sweep else "from the last epoch in"
         reporter.say(f"interrupted; the same command goes on {where} {args.out}")
         return EXIT_INTERRUPTED
+    if run is not None:
+        _tell(run, args.out, reporter)
+    return 0
+
+
+def _tell(run: "Run", out: Path, reporter: "Reporter") -> None:
     for line in report_lines(run.report):
         reporter.say(line)
     report = run.report
-    _result({"run": str(args.out), "accuracy": report.accuracy, "macro_f1": report.macro_f1})
-    _say(f"next: edgekws export {args.out} --target rpi --out dist")
-    return 0
+    _result({"run": str(out), "accuracy": report.accuracy, "macro_f1": report.macro_f1})
+    _say(f"next: edgekws export {out} --target rpi --out dist")
 
 
 def _export(args: argparse.Namespace) -> int:

@@ -1,6 +1,7 @@
 """Training batches drawn without end from a corpus, and validation clips cut to one length."""
 
 import signal
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -18,6 +19,7 @@ from edgekws.train import augment
 from edgekws.train.channel import distort, simulated_rooms
 from edgekws.train.dataset import Clip, Corpus
 from edgekws.train.interrupts import interrupts_kept_back
+from edgekws.train.ranks import ALONE, Ranks
 from edgekws.train.recipe import Recipe
 from edgekws.train.talk import join
 from edgekws.train.voice import vary_voice
@@ -49,10 +51,19 @@ class Examples(NamedTuple):
 
 
 class ExampleStream(IterableDataset[Examples]):
-    """One epoch of batches."""
+    """One epoch of batches, or of a rank's part of each of them."""
 
-    def __init__(self, corpus: Corpus, recipe: Recipe, window: Window, *, epoch: int) -> None:
+    def __init__(
+        self,
+        corpus: Corpus,
+        recipe: Recipe,
+        window: Window,
+        *,
+        epoch: int,
+        ranks: Ranks = ALONE,
+    ) -> None:
         self.corpus, self.recipe, self.window, self.epoch = corpus, recipe, window, epoch
+        self.ranks = ranks
         self.clips = corpus.of("training")
         self.noise = corpus.noise_of("training")
         self.others = [clip for clip in self.clips if clip.label == UNKNOWN]
@@ -63,9 +74,11 @@ class ExampleStream(IterableDataset[Examples]):
             self.rooms = simulated_rooms(recipe.seed, sample_rate=window.spec.sample_rate)
 
     def __iter__(self) -> Iterator[Examples]:
-        rng = np.random.default_rng([self.recipe.seed, self.epoch])
+        rng = own = np.random.default_rng([self.recipe.seed, self.epoch])
+        if self.ranks.count > 1:
+            own = np.random.default_rng([self.recipe.seed, self.epoch, 1 + self.ranks.rank])
         for _ in range(self.batches()):
-            yield self._batch(rng)
+            yield self._batch(rng, own)
 
     def batches(self) -> int:
         """Return the batches of an epoch."""
@@ -73,17 +86,19 @@ class ExampleStream(IterableDataset[Examples]):
         examples = wanted or min(32_000, max(1_000, 4 * len(self.clips)))
         return max(1, examples // self.recipe.optimizer.batch)
 
-    def _batch(self, rng: Generator) -> Examples:
-        size = self.recipe.optimizer.batch
+    def _batch(self, rng: Generator, own: Generator) -> Examples:
+        """Draw who speaks in the batch, alike on every rank, and then how, each its own part."""
+        size, mine = self.recipe.optimizer.batch, self.ranks.own(self.recipe.optimizer.batch)
         lead = int(rng.choice(self.recipe.augment.lead_frames))
         silent = rng.random(size) < self.recipe.data.silence_fraction
         picks = rng.choice(len(self.clips), size=size, p=self.weights)
         joined = rng.random(size) < self.recipe.augment.joined_probability
+        silent, picks, joined = silent[mine], picks[mine], joined[mine]
         rows, classes = [], []
         for index, pick in enumerate(picks):
             clip = None if silent[index] else self.clips[pick]
             joined[index] &= clip is not None and clip.label == UNKNOWN
-            rows.append(self._example(clip, lead, rng, joined=bool(joined[index])))
+            rows.append(self._example(clip, lead, own, joined=bool(joined[index])))
             classes.append(self.classes[clip.label if clip else SILENCE])
         clips = np.where(silent | joined, -1, picks)
         return Examples(
@@ -205,7 +220,12 @@ def load(stream: ExampleStream, *, workers: int) -> Iterator[Examples]:
 
 
 def _leave_interrupts_to_the_parent(_worker: int) -> None:
+    """Say nothing of its end either: what fails here, torch raises in the parent.
+
+    Only the thread that hands a batch over would write, when the parent ends in between.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    sys.excepthook = lambda *_fault: None
 
 
 def _gain(rng: Generator, low_db: float, high_db: float) -> np.float32:

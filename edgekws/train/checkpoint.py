@@ -8,10 +8,11 @@ from pathlib import Path
 import msgspec
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
+from safetensors.torch import load, save
 from torch import Tensor, nn
 
 from edgekws.errors import RunError
+from edgekws.train.ranks import Ranks
 from edgekws.train.run import write_aside
 
 
@@ -70,6 +71,17 @@ def load_checkpoint(path: Path) -> Checkpoint | None:
         raise RunError(
             f"{path}: not a usable checkpoint ({fault}); delete it to start over"
         ) from fault
+
+
+def told_checkpoint(held: Checkpoint | None, ranks: Ranks) -> Checkpoint | None:
+    """Return what rank 0 holds: the others may be of machines without the run folder."""
+    if ranks.count == 1:
+        return held
+    progress = ranks.told(msgspec.json.encode(held.progress) if held else b"")
+    tensors = ranks.told(save(dict(held.tensors)) if held else b"")
+    if not progress:
+        return None
+    return Checkpoint(msgspec.json.decode(progress, type=Progress), load(tensors))
 
 
 def mark_diverged(path: Path, own: Progress) -> int:

@@ -26,6 +26,7 @@ from edgekws.train.checkpoint import (
     restore_optimizer,
     save_checkpoint,
     state_copy,
+    told_checkpoint,
 )
 from edgekws.train.dataset import Corpus
 from edgekws.train.evaluate import Normalizer
@@ -41,6 +42,7 @@ from edgekws.train.patience import (
     out_of_patience,
 )
 from edgekws.train.progress import Reporter
+from edgekws.train.ranks import ALONE, Ranks
 from edgekws.train.recipe import Recipe, plan_digest
 from edgekws.train.recipe_training import PhaseRecipe
 from edgekws.train.schedule import Moment, set_rate
@@ -76,6 +78,7 @@ class Trainer:
     beside: nn.ModuleDict = field(default_factory=nn.ModuleDict)
     teacher: Teacher | None = None
     workers: int = 1
+    ranks: Ranks = ALONE
     progress: Progress = field(init=False)
     average: StreamingNet = field(init=False)
     best: dict[str, Tensor] = field(init=False)
@@ -96,7 +99,9 @@ class Trainer:
     def run(self) -> StreamingNet:
         """Train all phases, from the checkpoint if there is one; return the best averaged net."""
         held = self._resume()
-        cut_log(self.folder / LOG_FILE, epochs=self.progress.epochs_done)
+        if self.ranks.leads:
+            cut_log(self.folder / LOG_FILE, epochs=self.progress.epochs_done)
+        self.ranks.follow([*self.features.buffers(recurse=False), *self._weights()])
         first = 0
         for number, phase in enumerate(self.recipe.phases):
             if number >= self.progress.phase and self.progress.epochs_done < first + phase.epochs:
@@ -106,14 +111,19 @@ class Trainer:
         self.average.load_state_dict(self.best)
         return self.average.eval()
 
+    def result(self) -> StreamingNet:
+        """Return the best averaged net of a training that others have brought to its end."""
+        held = load_checkpoint(self.folder / CHECKPOINT_FILE)
+        assert held is not None  # they leave one after each epoch
+        self._restore(held)
+        self.average.load_state_dict(self.best)
+        return self.average.eval()
+
     def _resume(self) -> Checkpoint | None:
         """Restore the checkpoint of this run, if there is one; another run's is not touched yet."""
         path = self.folder / CHECKPOINT_FILE
-        held = load_checkpoint(path)
+        held = told_checkpoint(self._own_checkpoint(path) if self.ranks.leads else None, self.ranks)
         if held is None:
-            return None
-        if not continues(held.progress, self.progress):
-            self.reporter.say(f"{path} is of another recipe or other labels: starting over")
             return None
         try:
             self._restore(held)
@@ -124,6 +134,13 @@ class Trainer:
             ) from fault
         self.reporter.say(f"going on after epoch {self.progress.epochs_done}")
         return held
+
+    def _own_checkpoint(self, path: Path) -> Checkpoint | None:
+        held = load_checkpoint(path)
+        if held is None or continues(held.progress, self.progress):
+            return held
+        self.reporter.say(f"{path} is of another recipe or other labels: starting over")
+        return None
 
     def _begin(
         self, number: int, phase: PhaseRecipe, first: int, held: Checkpoint | None
@@ -154,7 +171,9 @@ class Trainer:
 
     def _run_epoch(self, epoch: int, running: RunningPhase) -> EpochFigures:
         began, phase = time.monotonic(), running.settings
-        stream = ExampleStream(self.corpus, self.recipe, self._window(), epoch=epoch)
+        stream = ExampleStream(
+            self.corpus, self.recipe, self._window(), epoch=epoch, ranks=self.ranks
+        )
         step = Step(
             self.net,
             self.features,
@@ -162,9 +181,11 @@ class Trainer:
             self.recipe,
             self.teacher,
             tuple(self.beside.values()),
+            self.ranks,
         )
-        masks = torch.Generator().manual_seed(self.recipe.seed * 100_003 + epoch)
-        torch.manual_seed(self.recipe.seed * 100_003 + epoch)
+        seed = self.recipe.seed * 100_003 + epoch + (self.ranks.rank << 40)
+        masks = torch.Generator().manual_seed(seed)
+        torch.manual_seed(seed)
         batches, total, rate = stream.batches(), 0.0, 0.0
         for count, examples in enumerate(load(stream, workers=self.workers)):
             before = (epoch - running.first) * batches + count
@@ -178,13 +199,27 @@ class Trainer:
                 raise self._diverged(epoch, count, running) from fault
             self._average(running, before + 1, batches)
             self.reporter.batch(epoch, count + 1, batches, total / (count + 1))
-        with computing_as(self.average, phase):
-            loss, accuracy = validate(self.average, self.features, self.validation)
+        self.ranks.follow([*self._weights()])  # other CPUs may round in other ways
+        loss, accuracy = self._validate(phase)
         if not math.isfinite(loss):
             raise self._diverged(epoch, batches - 1, running)
         seconds = round(time.monotonic() - began, 1)
         number = running.number + 1
         return EpochFigures(epoch + 1, number, total / batches, loss, accuracy, rate, seconds)
+
+    def _validate(self, phase: PhaseRecipe) -> tuple[float, float]:
+        """Return loss and accuracy as rank 0 finds them, so that all decide alike."""
+        figures = b""
+        if self.ranks.leads:
+            with computing_as(self.average, phase):
+                found = validate(self.average, self.features, self.validation)
+            figures = msgspec.msgpack.encode(found)
+        return msgspec.msgpack.decode(self.ranks.told(figures), type=tuple[float, float])
+
+    def _weights(self) -> Iterator[Tensor]:
+        """Give the tensors that learn, and their averages."""
+        for module in (self.net, self.average, *self.beside.values()):
+            yield from (x for x in module.state_dict().values() if x.is_floating_point())
 
     def _window(self) -> Window:
         return Window(self.net.config.window_frames, self.features.frontend.spec)
@@ -200,7 +235,8 @@ class Trainer:
 
     def _diverged(self, epoch: int, count: int, running: RunningPhase) -> ConfigError:
         """Return the error of a loss that is no number; the checkpoint then takes other rates."""
-        done = mark_diverged(self.folder / CHECKPOINT_FILE, self.progress)
+        path = self.folder / CHECKPOINT_FILE
+        done = mark_diverged(path, self.progress) if self.ranks.leads else 0
         then = f", and training goes on after epoch {done}" if done else ""
         return ConfigError(
             f"recipe {self.recipe.name!r}: the loss is no number any more at step {count + 1} of "
@@ -213,6 +249,10 @@ class Trainer:
         if better:
             self.best = state_copy(self.average)
         self.progress = dropped(self.progress, running.settings, first=running.first)
+        if self.ranks.leads:
+            self._write(figures, running)
+
+    def _write(self, figures: EpochFigures, running: RunningPhase) -> None:
         with (self.folder / LOG_FILE).open("a") as log:
             log.write(json.dumps({f: getattr(figures, f) for f in figures.__slots__}) + "\n")
         tensors = dict(self._tensors(running.optimizer))

@@ -1,5 +1,6 @@
 """What a person sees of long work: a bar on a terminal, and lines everywhere."""
 
+import io
 import sys
 import time
 from typing import Protocol, TextIO
@@ -62,3 +63,8 @@ class Reporter:
     def _line(self, text: str) -> None:
         self.out.write(f"\r{text}\x1b[K\n" if self.live else f"{text}\n")
         self.out.flush()
+
+
+def unheard() -> Reporter:
+    """Return the reporter of a process that has nothing to say beside the one that speaks."""
+    return Reporter(out=io.StringIO())

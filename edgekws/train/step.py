@@ -1,7 +1,7 @@
 """One step of training: a batch is heard, its loss sends gradients back, the weights move."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 
@@ -16,6 +16,7 @@ from edgekws.train.evaluate import Normalizer
 from edgekws.train.losses import Foretelling, Heard, Teacher, batch_loss
 from edgekws.train.nets import StreamingNet
 from edgekws.train.quantization import rounded
+from edgekws.train.ranks import ALONE, Ranks
 from edgekws.train.recipe import Recipe
 from edgekws.train.recipe_training import PhaseRecipe, Precision
 
@@ -34,6 +35,7 @@ class Step:
     recipe: Recipe
     teacher: Teacher | None = None
     foretellings: Sequence[Foretelling] = ()
+    ranks: Ranks = ALONE
     commands: Tensor = field(init=False)  # (labels,) bool
 
     def __post_init__(self) -> None:
@@ -46,7 +48,10 @@ class Step:
         phase: PhaseRecipe,
         masks: torch.Generator,
     ) -> float:
-        """Move the weights by one batch; return its loss. NoNumberError where it is none."""
+        """Move the weights by one batch; return its loss. NoNumberError where it is none.
+
+        `examples` are this rank's part of the batch; the loss and the weights are those of all.
+        """
         settings = self.recipe.optimizer
         with computing_as(self.net, phase):
             heard = self._hear(examples, masks)
@@ -55,10 +60,13 @@ class Step:
             )
             optimizer.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
+        loss = loss.detach()
+        share = len(examples.classes) / settings.batch
+        self.ranks.average([loss, *_learned(self.net, optimizer)], share=share)
         size = clip_gradients(
             self.net.parameters(), settings.gradient_clipping, settings.gradient_norm
         )
-        value = float(loss.detach())
+        value = float(loss)
         if not math.isfinite(value + size):
             raise NoNumberError
         optimizer.step()
@@ -75,6 +83,19 @@ class Step:
             embeddings = self.net.last_embeddings(x, max(1, settings.scored_frames // per_row))
             logits = self.net.head(self.net.dropout(embeddings))
         return Heard(cepstra, examples.classes, examples.clips, embeddings.float(), logits.float())
+
+
+def _learned(net: nn.Module, optimizer: torch.optim.Optimizer) -> Iterator[Tensor]:
+    """Give what a batch has said: gradients, and the running statistics of norms that learn.
+
+    Each rank normalizes by its part of the batch; the mean of what they keep is that of the whole
+    batch, but for the variance between the parts.
+    """
+    for group in optimizer.param_groups:
+        yield from (p.grad for p in group["params"] if p.grad is not None)
+    for module in net.modules():
+        if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d) and module.training:
+            yield from (x for x in module.buffers(recurse=False) if x.is_floating_point())
 
 
 def computing_as(net: nn.Module, phase: PhaseRecipe) -> AbstractContextManager[None]:
