@@ -1,10 +1,10 @@
 """Words of C: arrays and strings, in lines of 100 characters."""
 
-import textwrap
 from collections.abc import Iterable
 from typing import Final
 
 WIDTH: Final = 100
+INDENT: Final = "    "
 NOTICE: Final = "/* Written by `edgekws export --target mcu`: change the model, not this file. */\n"
 
 
@@ -15,15 +15,15 @@ def array(kind: str, name: str, values: Iterable[object]) -> str:
 
 
 def lines(items: Iterable[str]) -> str:
-    """Return items with commas between, wrapped and indented."""
-    return textwrap.fill(
-        ", ".join(items),
-        WIDTH,
-        initial_indent="    ",
-        subsequent_indent="    ",
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
+    """Return items with commas between, indented; a line ends between two, never inside of one."""
+    rows, last = [], ""
+    for item in items:
+        longer = f"{last} {item}," if last else f"{INDENT}{item},"
+        if last and len(longer) > WIDTH:
+            rows.append(last)
+            longer = f"{INDENT}{item},"
+        last = longer
+    return "\n".join([*rows, last.removesuffix(",")])
 
 
 def string(text: str) -> str:
