@@ -1,7 +1,8 @@
 """Write edgekws/share/requirements: what pip would install on every board today, with hashes.
 
-`make locks` runs it. Each engine's packages are those of its extra in pyproject.toml; wheels are
-asked from the package index by pip, nothing of them is kept.
+`make locks` runs it. Each engine's packages are those of its extra in pyproject.toml, and those of
+the sinks that need no more than Python; wheels are asked from the package index by pip, nothing of
+them is kept.
 """
 
 import json
@@ -18,6 +19,7 @@ from edgekws.export.targets import TARGETS
 
 PROJECT: Final = tomllib.loads(Path("pyproject.toml").read_text("utf-8"))["project"]
 EXTRAS: Final = PROJECT["optional-dependencies"]
+WITH_ALL: Final = ("audio", "mqtt", "serial", "wyoming")  # small, and loaded only where asked for
 ENGINES: Final = tuple(name for name in ("onnx", "tflite", "openvino") if name in EXTRAS)
 
 
@@ -28,9 +30,12 @@ def main() -> None:
     for architecture, python in sorted(boards):
         for engine in ENGINES:
             flags = ["--only-binary=:all:", "--python-version", python]
-            wanted = PROJECT["dependencies"] + EXTRAS["audio"] + EXTRAS[engine]
+            extras = (engine, *WITH_ALL)
+            wanted = PROJECT["dependencies"] + [each for name in extras for each in EXTRAS[name]]
             pins = resolve([*flags, *platform_tags(architecture), *wanted])
-            about = f"edgekws[{engine},audio] for Python {python} on {architecture}, glibc {GLIBC}"
+            about = (
+                f"edgekws[{','.join(extras)}] for Python {python} on {architecture}, glibc {GLIBC}"
+            )
             write(lock_path(architecture, python, engine), about, pins)
     source = resolve(["--no-binary=:all:", "--no-deps", "--no-build-isolation", *EXTRAS["mic"]])
     write(LOCKS / MICROPHONE, "edgekws[mic], compiled on the board against PortAudio", source)

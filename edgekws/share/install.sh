@@ -179,7 +179,7 @@ build_release() {
   say "making a venv with $python ($python_version) in $new"
   "$python" -m venv "$new/venv" >"$new/log" 2>&1 || fail 5 "no venv: $(tail -n 1 "$new/log")"
   add_packages
-  add_microphone
+  add_borrowed
   mkdir "$new/bundle"
   for file in $BUNDLE_FILES; do cp "$here/$file" "$new/bundle/"; done
   sed 's|^bundle = "\."$|bundle = "current/bundle"|' "$here/listen.toml" >"$new/listen.toml"
@@ -199,16 +199,28 @@ add_packages() {
   pip install --isolated --no-index --no-deps "$here/$WHEEL" || fail 7 "$WHEEL: $(pip_error)"
 }
 
-# PyAudio has no wheels for Linux: the one that $python has, such as Debian's, is linked into the
-# venv, which sees nothing else of the system; where there is none, it is compiled if that can be.
-add_microphone() {
+# What has no wheels for Linux, or none that fits a board, is linked into the venv where $python has
+# it, such as Debian's; of the rest of the system the venv sees nothing.
+borrow() { # MODULE: 1 where $python has none
+  theirs=$("$python" -c 'import importlib, pathlib, sys
+file = pathlib.Path(importlib.import_module(sys.argv[1]).__file__)
+print(file.parents[file.name == "__init__.py"])' "$1" 2>/dev/null) || return 1
+  for file in "$theirs/$1" "$theirs/$1".* "$theirs/_$1".* "$theirs/$1"-*; do
+    [ ! -e "$file" ] || ln -sfn "$file" "$site/"
+  done
+}
+
+add_borrowed() {
   site=$("$new/venv/bin/python" -c 'import sysconfig; print(sysconfig.get_path("platlib"))')
-  theirs=$("$python" -c 'import pathlib, pyaudio
-file = pathlib.Path(pyaudio.__file__)
-print(file.parents[file.name == "__init__.py"])' 2>/dev/null || true)
-  if [ -n "$theirs" ]; then
-    for file in "$theirs"/pyaudio* "$theirs"/PyAudio* "$theirs"/_portaudio*; do
-      [ ! -e "$file" ] || ln -s "$file" "$site/"
+  for module in gpiozero colorzero lgpio; do borrow $module || true; done
+  add_microphone
+}
+
+# PyAudio is compiled where there is none to borrow, if that can be.
+add_microphone() {
+  if borrow pyaudio; then
+    for file in "$theirs"/PyAudio-* "$theirs"/_portaudio.*; do
+      [ ! -e "$file" ] || ln -sfn "$file" "$site/"
     done
   elif [ -z "$wheelhouse" ] && [ -f /usr/include/portaudio.h ]; then
     say "compiling PyAudio"
@@ -274,14 +286,21 @@ systemd_runs() {
   fi
 }
 
+user_namespaces() { # whether a user may have them, which the unit's PrivateUsers= and more need
+  unshare --user --map-root-user --mount true 2>/dev/null
+}
+
 add_service() {
-  file=edgekws-user.service
+  file=edgekws-user.service without=''
   if [ "$mode" = system ]; then
     add_system_user
     file=edgekws.service
+  elif ! user_namespaces; then
+    without='/^PrivateUsers=/,/^$/d'
+    say 'this kernel gives users no namespaces: the unit goes without what needs them'
   fi
   mkdir -p "$unit_folder" "$command_folder"
-  sed "s|@PREFIX@|$prefix|g" "$here/$file" >"$unit.new"
+  sed -e "s|@PREFIX@|$prefix|g" -e "$without" "$here/$file" >"$unit.new"
   mv -f "$unit.new" "$unit"
   if [ ! -e "$command_folder/edgekws" ] || ours "$command_folder/edgekws"; then
     ln -sfn "$prefix/current/venv/bin/edgekws" "$command_folder/edgekws"

@@ -54,14 +54,22 @@ class Home:
     def settings(self) -> Path:
         return self.prefix / "listen.toml"
 
-    def environment(self) -> dict[str, str]:
-        """Return a login's environment: nothing of the tests' own, no systemd to talk to."""
-        return {"HOME": str(self.path), "PATH": os.environ["PATH"]}
+    def environment(self, *, namespaces: bool = True) -> dict[str, str]:
+        """Return a login's environment: nothing of the tests' own, no systemd to talk to.
 
-    def sh(self, script: Path, *args: object) -> Finished:
+        Whether the kernel gives users namespaces is not this machine's to say.
+        """
+        tools = self.path.with_name(f"{self.path.name}-namespaces-{namespaces}")
+        tools.mkdir(parents=True, exist_ok=True)
+        unshare = tools / "unshare"
+        unshare.write_text(f"#!/bin/sh\nexit {int(not namespaces)}\n")
+        unshare.chmod(0o755)
+        return {"HOME": str(self.path), "PATH": f"{tools}:{os.environ['PATH']}"}
+
+    def sh(self, script: Path, *args: object, namespaces: bool = True) -> Finished:
         return subprocess.run(
             self.argv(script, *args),
-            env=self.environment(),
+            env=self.environment(namespaces=namespaces),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -72,8 +80,9 @@ class Home:
     def argv(self, script: Path, *args: object) -> list[str]:
         return ["sh", str(script), "--user", *map(str, args)]
 
-    def install(self, unpacked: Path, *args: object) -> Finished:
-        return self.sh(unpacked / "install.sh", "--python", sys.executable, *args)
+    def install(self, unpacked: Path, *args: object, namespaces: bool = True) -> Finished:
+        argv = ("--python", sys.executable, *args)
+        return self.sh(unpacked / "install.sh", *argv, namespaces=namespaces)
 
     def listen(self, wav: Path) -> list[dict[str, Any]]:
         """Run what is installed, with its settings; return the detections."""
@@ -176,7 +185,14 @@ def test_unit_and_settings_name_the_installation(installed: Home) -> None:
     unit, settings = installed.unit.read_text(), installed.settings.read_text("utf-8")
     assert f"ExecStart={installed.prefix}/current/venv/bin/edgekws listen --config" in unit
     assert "@PREFIX@" not in unit
+    assert "\nPrivateUsers=yes\n" in unit
     assert '\nbundle = "current/bundle"\n' in settings
+
+
+def test_the_packages_of_sinks_are_there(installed: Home) -> None:
+    sinks = "import paho.mqtt.client, serial, wyoming.asr"
+    python = installed.prefix / "current" / "venv" / "bin" / "python"
+    subprocess.run([python, "-c", sinks], timeout=PATIENCE_SECONDS, check=True)
 
 
 def test_packages_that_cannot_be_had_leave_the_old_installation(
@@ -224,9 +240,15 @@ def test_a_second_run_upgrades_and_keeps_the_settings(
     before, text = installed.release(), installed.settings.read_text("utf-8")
     edited = f'{text}\n[[commands]]\nlabel = "yes"\nsink = "stdout"\n'
     installed.settings.write_text(edited, "utf-8")
-    done = installed.install(unpacked, "--no-start")
+    done = installed.install(unpacked, "--no-start", namespaces=False)
     assert done.returncode == 0, done.stderr
     assert "(kept; " in done.stdout
+    assert "this kernel gives users no namespaces" in done.stdout
+    kept, left_out = "NoNewPrivileges=yes", "PrivateUsers=yes CapabilityBoundingSet ProtectSystem"
+    unit = installed.unit.read_text()
+    assert kept in unit
+    assert not [name for name in left_out.split() if name in unit]
+    assert unit.endswith("\n[Install]\nWantedBy=default.target\n")
     assert installed.release() != before
     assert installed.settings.read_text("utf-8") == edited
     assert installed.listen(recording)
