@@ -8,6 +8,7 @@ from typing import Final, Self
 
 import msgspec
 
+from edgekws.audio.pace import Pace
 from edgekws.audio.source import Condition, LiveSource
 from edgekws.audio.vigil import LIMIT_SECONDS, Vigil
 from edgekws.audio.wake import WakePipe
@@ -51,7 +52,7 @@ class Ears:
         self._source, self._waits = source, wait
         self._pauses = pauses or Pauses()
         self._clock = clock
-        self._vigil = Vigil()
+        self._vigil, self._pace = Vigil(), Pace(clock)
         self._wake = WakePipe()
         self._opened = self._stopped = self._fresh = False
         self._loss = ""
@@ -75,7 +76,7 @@ class Ears:
             live=True,
             device=self._source.device,
             trouble=self._vigil.trouble or self._loss,
-            complaint=self._vigil.complaint or self._losing(),
+            complaint=self._vigil.complaint or self._losing() or self._pace.complaint,
             dropped_frames=self._dropped + self._dropped_now(),
             reopenings=self._reopenings,
             working_since=self._working,
@@ -116,6 +117,7 @@ class Ears:
         """Yield blocks until a stop, or until it is worth to open the source again."""
         for block in self._source:
             self._vigil.push(block)
+            self._pace.push(block)
             self._watch_drops()
             unchanged = self._vigil.unchanged_seconds
             if self._loss and not unchanged:
@@ -182,6 +184,7 @@ class Ears:
         finally:
             self._working = None
         self._opened = self._fresh = True
+        self._pace.reset()
 
     def _close(self) -> None:
         if not self._opened:

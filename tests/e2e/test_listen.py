@@ -5,10 +5,12 @@ from typing import Final
 
 import numpy as np
 import pytest
+import soundfile
+import soxr
 
 from edgekws.events import Pcm
 from tests.bundles import make_bundle, noise, tone
-from tests.commands import Listening, edgekws, write_wav
+from tests.commands import RATE, Listening, edgekws, write_wav
 
 DETECTION_KEYS: Final = ["event", "id", "label", "score", "sample", "time_seconds"]
 DISPATCH_KEYS: Final = [
@@ -50,6 +52,22 @@ def test_a_recording_becomes_detections_and_their_dispatches(bundle: Path, wav: 
         assert line["time_seconds"] == line["sample"] / 16_000
     for start, line in zip((2.0, 5.0), detections, strict=True):
         assert start < line["time_seconds"] < start + 1.0
+
+
+@pytest.mark.parametrize(("rate", "channels"), [(44_100, 2), (48_000, 1), (22_050, 2)])
+def test_a_recording_of_another_rate_and_channel_count_is_heard_as_well(
+    bundle: Path, tmp_path: Path, rate: int, channels: int
+) -> None:
+    path = tmp_path / "foreign.wav"
+    sound = soxr.resample(recording().astype(np.float32) / 32_768, RATE, rate)
+    soundfile.write(path, np.stack([sound] * channels, axis=1), rate, "PCM_16")
+    done = edgekws("listen", "--bundle", bundle, "--source", f"wav:{path}")
+    assert done.code == 0, done.stderr
+    found = [line for line in done.lines if line["event"] == "detection"]
+    assert [line["label"] for line in found] == ["yes", "开灯"]
+    for start, line in zip((2.0, 5.0), found, strict=True):
+        assert start < line["time_seconds"] < start + 1.0
+    assert f"samples={len(recording())} " in done.stderr
 
 
 def test_each_detection_is_followed_by_a_result_of_its_id(bundle: Path, wav: Path) -> None:

@@ -20,6 +20,16 @@ from tests.service_manager import ServiceManager, service_manager
 SPEECH: Final = np.concatenate((noise(seconds=1), tone("yes"), noise(seconds=1))).tobytes()
 WATCHDOG: Final = {"WATCHDOG_USEC": "1000000", "WATCHDOG_PID": ""}
 END_SECONDS: Final = 4.0  # promised are 2; the other half is for a loaded machine
+FOREIGN: Final = """
+import random, sys, time
+frames = random.Random(1).randbytes(4 * 4800)  # a tenth of a second of two channels at 48 kHz
+begun, count = time.monotonic(), 0
+while True:
+    sys.stdout.buffer.write(frames)
+    sys.stdout.buffer.flush()
+    count += 1
+    time.sleep(max(0.0, begun + count / 10 - time.monotonic()))
+"""
 SILENT_SECONDS: Final = 1.5  # several times what lies between two pings
 
 
@@ -115,6 +125,23 @@ def test_a_deaf_daemon_says_why_pings_nobody_and_ends_when_told_to(
     assert done.code == 0
     assert "WATCHDOG=1" not in manager.lines
     assert done.stderr.count("WARNING: source lost: exec:false: it ended with code 1") == 1
+
+
+def test_a_program_at_another_rate_and_channel_count_is_heard_and_complained_of(
+    tmp_path: Path, manager: ServiceManager
+) -> None:
+    """As `arecord -r 48000 -c 2` gives it, which means nothing to a model of 16 kHz."""
+    script = tmp_path / "record.py"
+    script.write_text(FOREIGN, encoding="utf-8")
+    source = f"exec:{sys.executable} {script}"
+    flags = ("--bundle", make_bundle(tmp_path / "bundle"))
+    with Listening(*flags, source=source, environ=environ(manager)) as listening:
+        told = manager.wait_for("STATUS=degraded: about 9")
+        assert "samples a second come and 16000 are expected" in told
+        listening.process.terminate()
+        done = listening.ends_by_itself(within_seconds=PATIENCE_SECONDS)
+    assert done.code == 0
+    assert done.stderr.count("health degraded reason=about 9") == 1
 
 
 TERMINAL: Final = """

@@ -12,12 +12,13 @@ import pytest
 
 from edgekws.specs import SILENCE, UNKNOWN
 from tests.bundles import make_bundle, noise, tone
-from tests.commands import PATIENCE_SECONDS, Listening, edgekws, environment, write_wav
+from tests.commands import PATIENCE_SECONDS, RATE, Listening, edgekws, environment, write_wav
 from tests.hooks import HookServer
 from tests.mosquitto import Mosquitto
 from tests.speech_service import SpeechService
 
 SPEECH: Final = np.concatenate((noise(seconds=1), tone("yes"), noise(seconds=1))).tobytes()
+MINUTE: Final = 60 * 2 * RATE  # in bytes: time is samples, and the test need not wait for it
 HOSTILE: Final = "$(touch pwned1); `touch pwned2` | \"q\" 'q'\n\r--help {score} && touch pwned3 #"
 MQTT_OWN: Final = {
     "sink": "mqtt",
@@ -39,7 +40,7 @@ def config(folder: Path, text: str) -> Path:
     return path
 
 
-def test_a_sink_that_hangs_loses_no_audio_and_counts_what_it_drops(
+def test_a_sink_that_hangs_for_a_minute_of_audio_loses_none_and_counts_what_it_drops(
     tmp_path: Path, bundle: Path
 ) -> None:
     with HookServer("hang") as server:
@@ -48,17 +49,18 @@ def test_a_sink_that_hangs_loses_no_audio_and_counts_what_it_drops(
             listening.feed(SPEECH)
             assert listening.event()["event"] == "detection"
             assert server.arrived.acquire(timeout=PATIENCE_SECONDS)
-            spoken = QUEUE_AND_ONE + 3
+            spoken = MINUTE // len(SPEECH) + 1
+            drops = spoken - QUEUE_AND_ONE
             listening.feed(SPEECH * (spoken - 1))
-            events = [listening.event() for _ in range(spoken - 1 + 3)]
+            events = [listening.event() for _ in range(spoken - 1 + drops)]
             dropped = [each for each in events if each["event"] == "dispatch"]
-            assert [each["status"] for each in dropped] == ["dropped"] * 3
+            assert [each["status"] for each in dropped] == ["dropped"] * drops
             assert sum(each["event"] == "detection" for each in events) == spoken - 1
             server.answers = [200]
             server.released.set()
             done = listening.end()
     assert [line["status"] for line in done.lines] == ["done"] * QUEUE_AND_ONE
-    assert f"done={QUEUE_AND_ONE} failed=0 timeout=0 dropped=3" in done.stderr
+    assert f"done={QUEUE_AND_ONE} failed=0 timeout=0 dropped={drops}" in done.stderr
     assert f"samples={len(SPEECH) // 2 * spoken} " in done.stderr
 
 
