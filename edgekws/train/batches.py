@@ -17,7 +17,7 @@ from edgekws.events import Floats, Pcm
 from edgekws.specs import SILENCE, UNKNOWN, FeatureSpec
 from edgekws.train import augment
 from edgekws.train.channel import distort, simulated_rooms
-from edgekws.train.dataset import Clip, Corpus
+from edgekws.train.dataset import HARD_NEGATIVES, Clip, Corpus
 from edgekws.train.interrupts import interrupts_kept_back
 from edgekws.train.ranks import ALONE, Ranks
 from edgekws.train.recipe import Recipe
@@ -97,7 +97,7 @@ class ExampleStream(IterableDataset[Examples]):
         rows, classes = [], []
         for index, pick in enumerate(picks):
             clip = None if silent[index] else self.clips[pick]
-            joined[index] &= clip is not None and clip.label == UNKNOWN
+            joined[index] &= clip is not None and _is_talk(clip)
             rows.append(self._example(clip, lead, own, joined=bool(joined[index])))
             classes.append(self.classes[clip.label if clip else SILENCE])
         clips = np.where(silent | joined, -1, picks)
@@ -135,9 +135,13 @@ class ExampleStream(IterableDataset[Examples]):
         return noise * _gain(rng, -50.0, 6.0)
 
     def _speech(self, clip: Clip, length: int, rng: Generator) -> Floats:
-        """Return a clip laid at the end of (length,) samples; any part of continuous speech."""
+        """Return a clip laid at the end of (length,) samples; any part of continuous speech.
+
+        Of what was nearly a command it is the loudest part, which was.
+        """
         pcm, body = self._varied(clip, rng), self.window.samples(0)
-        if clip.label == UNKNOWN and len(pcm) > ONE_LABEL_SECONDS * self.window.spec.sample_rate:
+        long = len(pcm) > ONE_LABEL_SECONDS * self.window.spec.sample_rate
+        if long and _is_talk(clip):
             start = int(rng.integers(0, max(1, len(pcm) - length)))
             return augment.place(pcm, length, -start)
         slack = len(pcm) - body
@@ -183,6 +187,11 @@ class ExampleStream(IterableDataset[Examples]):
         if rng.random() >= recipe.speed_probability:
             return pcm
         return augment.change_speed(pcm, rng.uniform(*recipe.speed))
+
+
+def _is_talk(clip: Clip) -> bool:
+    """Return whether any part of it, joined to any other, is as good an example."""
+    return clip.label == UNKNOWN and clip.group != HARD_NEGATIVES
 
 
 def class_weights(clips: list[Clip], recipe: Recipe) -> NDArray[np.float64]:

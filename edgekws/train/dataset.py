@@ -16,6 +16,9 @@ from edgekws.train.roots import Root, find_roots, subfolders
 from edgekws.train.split import Recording, SplitName, speaker_of, split_commands, split_of
 
 ReadingProgress = Callable[[int, int], None]
+HARD_NEGATIVES = "hard negatives"
+"""Their group, whatever the folder is called: groups share the examples by the recipe's `balance`,
+so that a few of them are not lost among thousands of other words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +180,7 @@ def _other_recordings(
             yield Recording(path, UNKNOWN, path.parent.name)
     for folder in folders.hard_negatives:
         for path in list_audio(folder):
-            yield Recording(path, UNKNOWN, path.parent.name, "training")
+            yield Recording(path, UNKNOWN, HARD_NEGATIVES, "training")
 
 
 def _noise_recordings(folders: Folders, roots: Sequence[Root]) -> Iterator[Recording]:

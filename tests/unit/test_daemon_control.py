@@ -1,10 +1,12 @@
 """What other threads ask of the running daemon: its health, muting, a reload."""
 
 import datetime
+import gc
 import io
 import json
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from itertools import cycle, pairwise
 from typing import Final, Self
@@ -200,6 +202,23 @@ def test_a_command_that_waits_to_be_confirmed_outlives_a_reload() -> None:
     assert run.detections() == EXPECTED
     assert old.heard == []
     assert [detection.id for detection in new.heard] == [2], "said again, though to another decider"
+
+
+def test_what_a_reload_replaces_is_let_go_of_without_a_search_for_garbage() -> None:
+    """What was loaded at the start is frozen, and never searched again."""
+    first = parts(Bell())
+    old = weakref.ref(first.detector)
+    run = Run(first, rebuild=lambda _: parts(Bell()))
+    del first
+    held: list[bool] = []
+    gc.disable()
+    try:
+        run.at(2.0, lambda: reload_and_wait(run))
+        run.at(4.0, lambda: held.append(old() is not None))
+        run.detections()
+    finally:
+        gc.enable()
+    assert held == [False]
 
 
 def test_a_reload_that_fails_keeps_all_and_says_why_in_one_line(

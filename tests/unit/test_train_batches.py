@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from edgekws.specs import MFCC_40, SILENCE, UNKNOWN
 from edgekws.train.batches import ExampleStream, Window, class_weights, load
-from edgekws.train.dataset import Clip, Corpus
+from edgekws.train.dataset import HARD_NEGATIVES, Clip, Corpus
 from edgekws.train.recipe import Recipe
 from edgekws.train.recipe_data import AugmentRecipe
 from tests.training import recipe_of, recipe_text, tone_corpus
@@ -144,6 +144,37 @@ def test_balance_goes_from_all_groups_alike_to_as_they_are() -> None:
         assert weights.sum() == pytest.approx(1)
         shares.append(weights[:9].sum())
     assert shares == pytest.approx([0.5, 0.75, 0.9])
+
+
+def test_a_few_hard_negatives_are_not_lost_among_other_words() -> None:
+    """Ten near misses and 990 other words: a tenth of them by the square root, not a hundredth."""
+    word = Clip(np.zeros(16_000, np.int16), UNKNOWN, UNKNOWN, "training")
+    command = replace(word, label="on", group="on")
+    hard = replace(word, group=HARD_NEGATIVES)
+    weights = class_weights([command, *[word] * 990, *[hard] * 10], recipe())
+    assert recipe().data.balance == 0.5
+    share = weights[-10:].sum() / weights[1:].sum()
+    assert share == pytest.approx(10**0.5 / (10**0.5 + 990**0.5))
+
+
+@pytest.mark.parametrize(("group", "whole"), [("talk", False), (HARD_NEGATIVES, True)])
+def test_of_a_hard_negative_the_part_that_was_taken_for_a_command_is_learned(
+    group: str, whole: bool
+) -> None:
+    """As a capture has it: 2.25 s, of which the loudest part rose above the threshold."""
+    length = WINDOW.samples(0)
+    pcm = np.zeros(36_000, np.int16)
+    pcm[20_000 - length : 20_000] = 9_000
+    clips = (Clip(pcm, UNKNOWN, group, "training"), Clip(pcm, "on", "on", "training"))
+    data = msgspec.structs.replace(recipe().data, silence_fraction=0.0)
+    joined = msgspec.structs.replace(PLAIN, joined_probability=1.0 if whole else 0.0)
+    chosen = msgspec.structs.replace(recipe(augment=joined), data=data)
+    corpus = Corpus((SILENCE, UNKNOWN, "on"), clips, tone_corpus().noise, False)
+    stream = ExampleStream(corpus, chosen, WINDOW, epoch=0)
+    audio, classes, _ = next(iter(stream))
+    others = audio.numpy()[classes.numpy() == stream.classes[UNKNOWN]]
+    assert len(others) > 1
+    assert bool((others == 9_000).all()) is whole
 
 
 def test_an_epoch_has_four_examples_per_clip_within_limits() -> None:
