@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from edgekws.bundle import open_bundle, write_bundle
-from edgekws.cli.bundle import add_parser
+from edgekws.cli.bundle import add_parsers
 from edgekws.errors import BundleError
 from tests.bundles import LABELS, make_bundle, manifest, model_spec
 
@@ -22,7 +22,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def edgekws(*argv: str) -> int:
     parser = argparse.ArgumentParser()
-    add_parser(parser.add_subparsers())
+    add_parsers(parser.add_subparsers())
     args = parser.parse_args(argv)
     return int(args.run(args))
 
