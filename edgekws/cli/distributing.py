@@ -39,6 +39,7 @@ def find_place(args: argparse.Namespace, environ: Mapping[str, str]) -> Place:
         )
     count = _number(environ, "WORLD_SIZE", least=1)
     rank = _number(environ, "RANK", least=0, most=count - 1)
+    _number(environ, "MASTER_PORT", least=1, most=65_535)
     place = Place(rank, count, here=_number(environ, "LOCAL_WORLD_SIZE", least=1))
     if place.count > 1 and args.processes > 1:
         raise UsageError("--processes: torchrun has started all there are; leave it out")

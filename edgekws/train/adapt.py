@@ -23,7 +23,7 @@ from edgekws.train.outcome import finished_run, save_audio
 from edgekws.train.pretrained import Base, load_base, new_head
 from edgekws.train.processes import run_in_processes
 from edgekws.train.progress import Reporter, unheard
-from edgekws.train.ranks import Ranks, agreed
+from edgekws.train.ranks import ALONE, Ranks, agreed
 from edgekws.train.recipe import Recipe, load_recipe
 from edgekws.train.run import RUN_FILE, Run, save_run, write_aside
 from edgekws.train.soft_targets import load_soft_teacher
@@ -79,10 +79,10 @@ def adapt_as(ranks: Ranks, task: Adaptation, reporter: Reporter) -> Run | None:
     Raises what `adapt` does on every rank if on any.
     """
     torch.set_num_threads(task.threads)
-    prepared = agreed(ranks, lambda: _prepare(task, reporter), _fingerprint)
+    prepared = agreed(ranks, lambda: _prepare(task, reporter, ranks=ranks), _fingerprint)
     if ranks.leads:
         clear_place(task.out)
-    best = _run_as(prepared.trainer, ranks)
+    best = prepared.trainer.run()
     return _leave(task, prepared, best) if ranks.leads else None
 
 
@@ -93,10 +93,13 @@ def _run_as(trainer: Trainer, ranks: Ranks) -> StreamingNet:
     return trainer.run()
 
 
-def _prepare(task: Adaptation, reporter: Reporter, corpus: Corpus | None = None) -> Prepared:
+def _prepare(
+    task: Adaptation, reporter: Reporter, corpus: Corpus | None = None, *, ranks: Ranks = ALONE
+) -> Prepared:
     recipe, sha256 = load_recipe(task.recipe, base=task.base)
     recipe_text = task.recipe.read_bytes()
-    require_place(task)
+    if ranks.leads:
+        require_place(task)
     torch.manual_seed(recipe.seed)
     base = load_base(recipe.base) if recipe.base else None
     spec = base.run.features if base else MFCC_40
@@ -119,6 +122,7 @@ def _prepare(task: Adaptation, reporter: Reporter, corpus: Corpus | None = None)
         reporter,
         beside=beside,
         teacher=teacher,
+        ranks=ranks,
     )
     return Prepared(trainer, base, recipe_text)
 

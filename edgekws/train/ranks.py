@@ -15,11 +15,14 @@ from typing import Final, TypeVar
 
 import torch
 from torch import Tensor, distributed
+from torch.distributed.rendezvous import rendezvous
 
 from edgekws.errors import EdgekwsError, RunError
 
 T = TypeVar("T")
 
+JOIN_SECONDS: Final = 600.0
+"""For all to be there."""
 WAIT_SECONDS: Final = 1800.0
 """For a rank that is silent: longer than any validation. One that is gone is noticed at once."""
 
@@ -95,19 +98,36 @@ ALONE: Final = Ranks()
 def joined(rank: int, count: int, *, meeting: str) -> Iterator[Ranks]:
     """Meet the other ranks at a URL that all know, "env://" for what torchrun has set."""
     try:
-        distributed.init_process_group(
-            "gloo",  # the nets live in the CPU's memory
-            init_method=meeting,
-            rank=rank,
-            world_size=count,
-            timeout=timedelta(seconds=WAIT_SECONDS),
-        )
+        with _interrupted_at_once():
+            _join(rank, count, meeting)
     except (RuntimeError, ValueError, OSError) as fault:
         raise _lost(rank, count, fault) from fault
     try:
         yield Ranks(rank, count)
     finally:
         distributed.destroy_process_group()
+
+
+def _join(rank: int, count: int, meeting: str) -> None:
+    within, silence = timedelta(seconds=JOIN_SECONDS), timedelta(seconds=WAIT_SECONDS)
+    store, _, _ = next(rendezvous(meeting, rank, count, timeout=within))
+    distributed.init_process_group(
+        "gloo",  # the nets live in the CPU's memory
+        store=store,
+        rank=rank,
+        world_size=count,
+        timeout=silence,
+    )
+
+
+@contextmanager
+def _interrupted_at_once() -> Iterator[None]:
+    """Let Ctrl-C end the process: nothing is held yet, and no handler runs while torch waits."""
+    before = signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def agreed(ranks: Ranks, prepare: Callable[[], T], name: Callable[[T], str]) -> T:
@@ -134,7 +154,7 @@ def agreed(ranks: Ranks, prepare: Callable[[], T], name: Callable[[T], str]) -> 
 
 
 def _lost(rank: int, count: int, fault: Exception) -> LostTouchError:
-    what = str(fault).strip().splitlines()[0][:200]
+    what = " ".join(str(fault).split())[:200]
     return LostTouchError(
         f"process {rank} of {count} does not reach the others ({what}); see what they say, and "
         "give the same command again: it goes on from the last epoch"

@@ -49,8 +49,9 @@ def trials_of(stderr: str) -> list[tuple[int, float, str]]:
 def test_the_best_of_some_trials_is_left_as_a_run_that_says_it_was_tuned(
     recipe: Path, mixed_data: Path, tmp_path: Path
 ) -> None:
+    """Each trial in two processes, which a sweep does not notice."""
     out = tmp_path / "run"
-    done = adapt(recipe, mixed_data, out, "--sweep", "--trials", 2)
+    done = adapt(recipe, mixed_data, out, "--sweep", "--trials", 2, "--processes", 2)
     assert done.code == 0, done.stderr
     trials = trials_of(done.stderr)
     assert [number for number, _, _ in trials] == [1, 2]
