@@ -2,7 +2,6 @@
 
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -30,8 +29,7 @@ from edgekws.specs import Spec
 _HEAD: Final = ("label", "sink")  # what every [[commands]] table has
 
 
-@dataclass(frozen=True, slots=True)
-class ListenConfig:
+class ListenConfig(msgspec.Struct, frozen=True):
     """A whole listen.toml, decoded; each part that it leaves out is None or empty.
 
     `where` names the file in messages; `bundle` is already relative to the file's own folder;
@@ -44,15 +42,15 @@ class ListenConfig:
     model: str | None = None
     accelerators: tuple[str, ...] = ()
     commands: tuple[Command, ...] = ()
-    triggers: Mapping[str, TriggerOverride] = field(default_factory=dict)
-    rules: Mapping[str, Rule] = field(default_factory=dict)
+    triggers: Mapping[str, TriggerOverride] = msgspec.field(default_factory=dict)
+    rules: Mapping[str, Rule] = msgspec.field(default_factory=dict)
     control: ControlTable | None = None
     metrics: MetricsTable | None = None
     journal: JournalTable | None = None
     near_misses: NearMissTable | None = None
     captures: CapturesTable | None = None
     voice: VoiceTable | None = None
-    text: str = field(default="", compare=False, repr=False)
+    text: str = ""
     """What it was decoded from, for the lines in messages."""
 
     def error(self, key: str, what: str) -> ConfigError:

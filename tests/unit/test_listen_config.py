@@ -42,6 +42,7 @@ consecutive = 3
 def test_a_whole_file_is_decoded() -> None:
     process = ProcessSettings(argv=("lamp", "{label}"), timeout_seconds=5.0, retries=2)
     assert decode_config(WHOLE, where=Path("/etc/edgekws/listen.toml")) == ListenConfig(
+        text=WHOLE,
         where="/etc/edgekws/listen.toml",
         source="wav:night.wav",
         bundle=Path("/etc/edgekws/bundles/lights"),
@@ -258,7 +259,8 @@ def test_an_override_that_contradicts_the_bundle_says_with_what() -> None:
 
 
 def test_the_shipped_file_changes_nothing() -> None:
-    assert read_config(SHIPPED) == ListenConfig(where=str(SHIPPED))
+    text = SHIPPED.read_text(encoding="utf-8")
+    assert read_config(SHIPPED) == ListenConfig(where=str(SHIPPED), text=text)
 
 
 def test_every_example_of_the_shipped_file_is_valid() -> None:
