@@ -74,7 +74,10 @@ class Daemon:
         self._scribe = Scribe(journal, on_gone=self.stop, patient=not condition().live)
         self._examiner = Examiner(source, condition, self._vitals, self._scribe)
         self._watch = Watch(
-            self._look, busy_seconds=self._examiner.busy_seconds, on_hangup=self._hang_up
+            self._look,
+            busy_seconds=self._examiner.busy_seconds,
+            on_end=self.stop,
+            on_hangup=self._hang_up,
         )
         self._desk: Desk | None = None
         self._muted = self._stopped = self._reloading = False

@@ -21,7 +21,9 @@ class Watch:
     """Calls `look` twice a second, and at once after a poke; what hangs ends with the process.
 
     `busy_seconds` says for how long the main loop has been at one thing. Signals wake it through
-    `wake_fd`: `on_hangup` is called for SIGHUP, and one that asks for the end starts a clock.
+    `wake_fd`: `on_hangup` is called for SIGHUP; one that asks for the end starts a clock, and has
+    `on_end` called here too. The kernel may hand a signal to any thread, and where that is not the
+    main one, a system call in which that one waits is not interrupted: its handler would not run.
     """
 
     def __init__(
@@ -29,9 +31,11 @@ class Watch:
         look: Callable[[], None],
         *,
         busy_seconds: Callable[[], float],
+        on_end: Callable[[], None],
         on_hangup: Callable[[], None],
     ) -> None:
-        self._look, self._busy_seconds, self._on_hangup = look, busy_seconds, on_hangup
+        self._look, self._busy_seconds = look, busy_seconds
+        self._on_end, self._on_hangup = on_end, on_hangup
         self._wake = WakePipe()
         self._stderr = os.dup(_STDERR)  # of our own: the other one is muted while a device opens
         self._stopped = False
@@ -74,6 +78,7 @@ class Watch:
             self._on_hangup()
         if self._ending is None and {signal.SIGTERM, signal.SIGINT} & set(numbers):
             self._ending = time.monotonic()
+            self._on_end()
 
     def _end_what_hangs(self) -> None:
         if (busy := self._busy_seconds()) > HANG_SECONDS:

@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 import weakref
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -140,8 +141,8 @@ class _Child:
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:
-    """End a child by closing its questions."""
-    with process:
+    """End a child by closing its questions, of which a dead one has read no more."""
+    with suppress(BrokenPipeError), process:
         pass
 
 

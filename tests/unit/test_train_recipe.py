@@ -67,9 +67,13 @@ def test_the_twelve_word_task_ships() -> None:
         (
             "pool_rows = 24",
             "pool_row = 24",
-            "allowed: kind, n_features, .*pool_rows, dropout, order;",
+            "allowed: kind, n_features, .*pool_rows, dropout, order, stem_dilated;",
         ),
-        ("24\nkernel = 5", "24\ncolonel = 5", "allowed: channels, kernel, depth, blocks, stride;"),
+        (
+            "24\nkernel = 5",
+            "24\ncolonel = 5",
+            "allowed: channels, kernel, depth, blocks, stride, dilated;",
+        ),
         ('kind = "tcn"', 'kind = "rnn"', "allowed: tcn, bc-resnet, crnn, ds-cnn, speech-embedding"),
         ('"small"', '"\udcff"', "not valid TOML"),
     ],

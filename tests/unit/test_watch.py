@@ -13,11 +13,35 @@ from edgekws.runtime.signals import signals
 from edgekws.runtime.watch import Watch
 
 busy = float(sys.argv[1])
-watch = Watch(lambda: None, busy_seconds=lambda: busy, on_hangup=lambda: print("hup", flush=True))
+watch = Watch(
+    lambda: None,
+    busy_seconds=lambda: busy,
+    on_end=lambda: print("end", flush=True),
+    on_hangup=lambda: print("hup", flush=True),
+)
 with signals(lambda: None, wake_fd=watch.wake_fd):
     watch.start()
     print("ready", flush=True)
     time.sleep(600)
+"""
+
+
+WAITING: Final = """
+import select, signal
+from edgekws.audio.wake import WakePipe
+from edgekws.runtime.signals import signals
+from edgekws.runtime.watch import Watch
+
+pipe = WakePipe()
+watch = Watch(lambda: None, busy_seconds=lambda: 0.0, on_end=pipe.set, on_hangup=lambda: None)
+with signals(lambda: None, wake_fd=watch.wake_fd):
+    watch.start()
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    poll = select.poll()
+    poll.register(pipe.fileno(), select.POLLIN)
+    print("ready", flush=True)
+    poll.poll()
+    watch.stop()
 """
 
 
@@ -48,8 +72,19 @@ def test_a_main_loop_that_does_not_end_when_told_to_is_ended() -> None:
         process.send_signal(signal.SIGHUP)
         assert process.stdout.readline() == "hup\n"
         process.send_signal(signal.SIGTERM)
-        _, stderr = process.communicate(timeout=PATIENCE_SECONDS)
+        stdout, stderr = process.communicate(timeout=PATIENCE_SECONDS)
     assert process.returncode == 1
+    assert stdout == "end\n"
     assert stderr == (
         "edgekws: error: did not end within 4 s of being told to: ended by its watch\n"
     )
+
+
+def test_a_signal_that_another_thread_takes_ends_a_main_loop_that_waits() -> None:
+    command = [sys.executable, "-c", WAITING]
+    with subprocess.Popen(command, env=environment(), stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+        process.terminate()
+        process.communicate(timeout=PATIENCE_SECONDS)
+    assert process.returncode == 0
