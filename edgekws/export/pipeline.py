@@ -46,8 +46,10 @@ def export_run(
     for a model that is not what was trained, BundleError for the place.
     """
     board, run = find_target(target), load_run(folder)
-    run = run if step_ms is None else finer_run(run, step_ms)
-    model = model_spec(run) if step_ms is None else at_step(model_spec(run), step_ms)
+    model = model_spec(run)
+    if step_ms is not None:
+        run = finer_run(run, step_ms)
+        model = at_step(model_spec(run), step_ms)
     wanted = tuple(models) or fusable(board.models, model)
     place, job = _place(out, run, board, step_ms), _job(folder, run, model, wanted, say=say)
     heldout = load_heldout(folder, n_labels=len(run.labels))

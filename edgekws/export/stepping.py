@@ -3,7 +3,7 @@
 from msgspec.structs import replace
 
 from edgekws.errors import UsageError
-from edgekws.specs import ModelSpec
+from edgekws.specs import FeatureSpec, ModelSpec
 from edgekws.train.nets import TcnConfig
 from edgekws.train.run import Run
 
@@ -14,7 +14,7 @@ def finer_run(run: Run, milliseconds: int) -> Run:
     Where the net's strides let no row end with such a step, they become dilation: rows come more
     often, and each is what the net gives for that moment. Other nets than a tcn stay as they are.
     """
-    frames, rest = divmod(milliseconds * run.features.sample_rate, 1000 * run.features.hop)
+    frames, rest = _frames(run.features, milliseconds)
     if rest or frames < 1 or not isinstance(run.net, TcnConfig):
         return run
     return replace(run, net=run.net.finer(frames))
@@ -26,7 +26,7 @@ def at_step(model: ModelSpec, milliseconds: int) -> ModelSpec:
     Raises UsageError where that is no multiple of what lies between two rows of its scores.
     """
     features, each = model.features, model.frames_per_score
-    frames, rest = divmod(milliseconds * features.sample_rate, 1000 * features.hop)
+    frames, rest = _frames(features, milliseconds)
     if rest or frames < each or frames % each:
         between = 1000 * model.samples_per_score / features.sample_rate
         raise UsageError(
@@ -34,3 +34,8 @@ def at_step(model: ModelSpec, milliseconds: int) -> ModelSpec:
             "multiple of that"
         )
     return replace(model, step_frames=frames, scores_per_step=frames // each)
+
+
+def _frames(features: FeatureSpec, milliseconds: int) -> tuple[int, int]:
+    """Return how many whole hops a step has, and what is left of it, 0 where nothing is."""
+    return divmod(milliseconds * features.sample_rate, 1000 * features.hop)

@@ -117,14 +117,13 @@ class _Child:
         return (self._variants / variant).is_file()
 
     def ask(self, question: str) -> tuple[int, bytes]:
-        """Return the code and the samples of an answer; _DiedErrorError where none comes."""
+        """Return the code and the samples of an answer; _DiedError where none comes."""
+        assert self._process.stdin is not None
         try:
-            assert self._process.stdin is not None
-            self._process.stdin.write(question.encode() + b"\n")
-            self._process.stdin.flush()
+            with suppress(BrokenPipeError):  # of a dead one, from which no answer comes either
+                self._process.stdin.write(question.encode() + b"\n")
+                self._process.stdin.flush()
             return self._answer()
-        except BrokenPipeError:
-            raise _DiedError(f"exit code {self._process.wait()}") from None
         except BaseException:  # interrupted: what it still answers is for nobody
             self._process.kill()
             raise
