@@ -5,10 +5,8 @@ maximum 99.0 %, percentile 99.99 99.2 % but single posteriors off by 0.3 instead
 99.9 97.0 %. So every range is the full one that calibration saw.
 """
 
-import logging
 import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -19,6 +17,7 @@ from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantTy
 
 from edgekws.events import Floats
 from edgekws.export.onnx_graph import IN_FLOAT
+from edgekws.export.quiet import quietly
 from edgekws.export.to_onnx import graph_spec
 
 QUANTIZED_OPS: Final = ("Conv", "Relu", "Add", "Concat", "Slice")
@@ -45,7 +44,7 @@ def to_int8(
     `clips` are streams from their start: steps of normalized features (step_frames, n_mfcc);
     `in_float` names nodes that stay as they are. Equal input gives equal bytes.
     """
-    with tempfile.TemporaryDirectory(prefix="edgekws-") as folder, _quietly():
+    with tempfile.TemporaryDirectory(prefix="edgekws-") as folder, quietly():
         source, out = Path(folder) / "fp32.onnx", Path(folder) / "int8.onnx"
         onnx.save(model, source)  # given a model in memory, the quantizer changes it
         quantize_static(
@@ -101,14 +100,3 @@ def _bare(model: onnx.ModelProto) -> onnx.ModelProto:
     del model.graph.value_info[:]
     onnx.checker.check_model(model)
     return model
-
-
-@contextmanager
-def _quietly() -> Iterator[None]:
-    """Silence the quantizer's advice on the root logger to preprocess what is clean already."""
-    before = logging.root.level
-    logging.root.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        logging.root.setLevel(before)

@@ -16,8 +16,12 @@ STDERR: Final = 2
 
 @contextmanager
 def quietly() -> Iterator[None]:
-    """Drop what is printed, logged or warned of meanwhile, by native code too."""
-    before, dropped = logging.root.manager.disable, StringIO()
+    """Drop what is printed, logged or warned of meanwhile, by native code too.
+
+    Logging is left as it was found: OpenVINO's converter keeps all but errors of the root logger,
+    and so of everything that follows it in the process.
+    """
+    before, level, dropped = logging.root.manager.disable, logging.root.level, StringIO()
     sys.stdout.flush()  # what was said before has to come out
     sys.stderr.flush()
     with (
@@ -32,3 +36,4 @@ def quietly() -> Iterator[None]:
             yield
         finally:
             logging.disable(before)
+            logging.root.setLevel(level)

@@ -89,6 +89,7 @@ def _ordered(names: Sequence[Any]) -> list[int]:
 
 def _bare_tensor(tensor: Any) -> None:
     tensor.name = tensor.shapeSignature = None
+    tensor.hasRank = False  # a shape that is there says it too
     if tensor.quantization is not None:
         tensor.quantization.min = tensor.quantization.max = None
         if tensor.quantization.scale is None:

@@ -35,6 +35,7 @@ from edgekws.errors import ExportError
 from edgekws.export.formats import Converted, Job
 from edgekws.export.onnx_int8 import sound_int8
 from edgekws.export.openvino_graph import join_states, quantize_convolutions
+from edgekws.export.quiet import quietly
 from edgekws.export.to_onnx import graph_spec, to_onnx
 from edgekws.specs import Precision
 
@@ -85,7 +86,8 @@ def _source(job: Job, precision: Precision) -> onnx.ModelProto:
 def read_onnx(model: onnx.ModelProto) -> Any:
     """Return OpenVINO's form of an ONNX model, simplified."""
     try:
-        return convert_model(io.BytesIO(model.SerializeToString(deterministic=True)))
+        with quietly():  # the converter sets the root logger's level
+            return convert_model(io.BytesIO(model.SerializeToString(deterministic=True)))
     except REFUSALS as error:
         raise ExportError(
             f"OpenVINO {openvino.__version__} refuses {_culprits(model, str(error))}: "

@@ -1,5 +1,6 @@
 """The net as OpenVINO IR: its signature, what takes how many bits, the same bytes, and no noise."""
 
+import logging
 import math
 import re
 import subprocess
@@ -169,6 +170,16 @@ def test_layer_that_does_not_fit_is_named() -> None:
     next(node for node in broken.graph.node if node.name == "embed").input[0] = "features"
     with pytest.raises(ExportError, match=r"refuses the layer embed: "):
         to_ir(broken, "fp32")
+
+
+def test_what_is_logged_after_a_conversion_is_not_held_back(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """OpenVINO's converter lets only errors through from then on."""
+    with caplog.at_level(logging.WARNING):
+        convert(job(), ["int8"])
+        logging.getLogger("edgekws.export").warning("over the budget")
+    assert caplog.messages == ["over the budget"]
 
 
 def test_missing_converter_is_an_error_that_prints_the_pip_line(
