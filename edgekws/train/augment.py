@@ -1,5 +1,7 @@
 """What happens to audio before it is learned from: speed, room, place, gain, noise, and masks."""
 
+import math
+
 import numpy as np
 import torch
 from numpy.random import Generator
@@ -64,8 +66,18 @@ def convolve(audio: Floats, response: Floats) -> Floats:
     return wet[: len(audio)].astype(np.float32)
 
 
-def noise_segment(noise: list[Pcm], length: int, rng: Generator) -> Floats:
-    """Return a random `length` samples of a random recording in [-1, 1], repeated if short."""
+def noise_segment(
+    noise: list[Pcm], length: int, rng: Generator, *, speed: tuple[float, float] = (1.0, 1.0)
+) -> Floats:
+    """Return a random `length` samples of a random recording in [-1, 1], repeated if short.
+
+    It is played at a speed of that range, so that pitch and tempo change with it.
+    """
+    if speed != (1.0, 1.0):
+        factor = rng.uniform(*speed)
+        played = noise_segment(noise, math.ceil(length * factor) + 1, rng)
+        positions = np.arange(length) * factor
+        return np.asarray(np.interp(positions, np.arange(len(played)), played), np.float32)
     pcm = noise[rng.integers(len(noise))]
     if len(pcm) < length:
         pcm = np.tile(pcm, -(-length // max(1, len(pcm))))

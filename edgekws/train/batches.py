@@ -118,7 +118,7 @@ class ExampleStream(IterableDataset[Examples]):
         audio = self._reverberated(audio, rng)
         if rng.random() < self.recipe.augment.noise_probability:
             snr = rng.uniform(*self.recipe.augment.snr_db)
-            noise = augment.noise_segment(self.noise, length, rng)
+            noise = self._noise(length, rng)
             audio = augment.mix(audio, noise, snr, speech_power=power)
         loud = augment.to_scale(audio * _gain(rng, *self.recipe.augment.gain_db))
         return self._distorted(loud, rng)
@@ -129,10 +129,14 @@ class ExampleStream(IterableDataset[Examples]):
         return distort(audio.astype(np.int16), recipe, rng, sample_rate=rate).astype(np.float32)
 
     def _silence(self, length: int, rng: Generator) -> Floats:
-        noise = augment.noise_segment(self.noise, length, rng)
+        noise = self._noise(length, rng)
         if rng.random() < 0.3:
-            noise = noise + augment.noise_segment(self.noise, length, rng) * _gain(rng, -20, 0)
+            noise = noise + self._noise(length, rng) * _gain(rng, -20, 0)
         return noise * _gain(rng, -50.0, 6.0)
+
+    def _noise(self, length: int, rng: Generator) -> Floats:
+        speed = self.recipe.augment.noise_speed
+        return augment.noise_segment(self.noise, length, rng, speed=speed)
 
     def _speech(self, clip: Clip, length: int, rng: Generator) -> Floats:
         """Return a clip laid at the end of (length,) samples; any part of continuous speech.

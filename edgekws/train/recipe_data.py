@@ -89,6 +89,8 @@ class AugmentRecipe(Spec, frozen=True):
     """Share of the examples in which other words come before the window, not a pause."""
     noise_probability: Share = 0.8
     snr_db: tuple[float, float] = (0.0, 35.0)
+    noise_speed: tuple[Above0, Above0] = (1.0, 1.0)
+    """Of noise, alone and under speech: other speeds are other sounds, where there are few."""
     gain_db: tuple[float, float] = (-18.0, 6.0)
     speed_probability: Share = 0.5
     speed: tuple[Above0, Above0] = (0.88, 1.14)

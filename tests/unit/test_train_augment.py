@@ -70,6 +70,16 @@ def test_noise_of_any_length_fills_any_length(n: int, length: int) -> None:
     assert segment.min() > 0
 
 
+@pytest.mark.parametrize(
+    ("speed", "hertz"), [((1.0, 1.0), 500), ((1.6, 1.6), 800), ((0.5, 0.5), 250)]
+)
+def test_noise_is_played_at_other_speeds(speed: tuple[float, float], hertz: int) -> None:
+    hum = (1000 * np.sin(np.arange(4_000) * 2 * np.pi * 500 / 16_000)).astype(np.int16)
+    segment = augment.noise_segment([hum], 16_000, np.random.default_rng(1), speed=speed)
+    assert segment.shape == (16_000,)
+    assert np.abs(np.fft.rfft(segment)).argmax() == hertz
+
+
 def test_a_room_keeps_the_direct_sound_and_adds_a_tail_that_decays() -> None:
     click: Floats = np.zeros(8000, np.float32)
     click[0] = 1.0
