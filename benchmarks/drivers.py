@@ -2,20 +2,23 @@
 
     python drivers.py NAME WAV [FOLDER]
 
-FOLDER is the bundle, or the site of the package whose models a listener borrows that brings none.
+WAV may be "-", raw samples on stdin. FOLDER is the bundle, or the site of the package whose models
+a listener borrows that brings none.
 Each function below imports and loads its listener, as its own microphone loop uses it.
 """
 
 import json
+import os
 import sys
 import time
 import wave
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 WARM_UP_SECONDS: Final = 3
+RATE: Final = 16_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,16 +168,33 @@ def _hear(listener: Listener, wav: str) -> float:
     """Return the CPU seconds of all threads per second of audio after the warm-up."""
     import numpy as np
 
-    samples = listener.block_samples
+    warm = WARM_UP_SECONDS * RATE // listener.block_samples
+    begin = heard = 0.0
+    for number, portion in enumerate(_portions(wav, 2 * listener.block_samples)):
+        if number == warm:
+            begin = time.process_time()
+        listener.hear(np.frombuffer(portion, np.int16))
+        heard += listener.block_samples / RATE if number >= warm else 0.0
+    return (time.process_time() - begin) / heard
+
+
+def _portions(wav: str, size: int) -> Iterator[bytes]:
+    """Yield whole portions of a recording at 16 kHz, or of stdin, each read when it is wanted."""
+    if wav == "-":
+        while len(portion := _read(size)) == size:
+            yield portion
+        return
     with wave.open(wav, "rb") as file:
-        rate, total = file.getframerate(), file.getnframes()
-        warm = min(WARM_UP_SECONDS * rate, total // 2)
-        begin = heard = 0.0
-        while file.tell() + samples <= total:
-            if not begin and file.tell() >= warm:
-                begin, heard = time.process_time(), file.tell()
-            listener.hear(np.frombuffer(file.readframes(samples), np.int16))
-        return (time.process_time() - begin) / ((file.tell() - heard) / rate)
+        while len(portion := file.readframes(size // 2)) == size:
+            yield portion
+
+
+def _read(size: int) -> bytes:
+    """Return the next bytes of stdin, fewer only at its end."""
+    portion = os.read(0, size)
+    while 0 < len(portion) < size and (more := os.read(0, size - len(portion))):
+        portion += more
+    return portion
 
 
 def _peak_rss_mb() -> float:

@@ -1,11 +1,13 @@
 """What the daemon costs beside its bare detector: loading, CPU, memory, each as a ratio.
 
-By turns, each in processes of its own over the same talk: the detector alone, `edgekws listen` with
+By turns, each in processes of its own over the same talk: the detector alone, the same with nothing
+but a read of a pipe before each step, which no live source can do without, `edgekws listen` with
 nothing but a source, and with tables of listen.toml. A figure is divided by that of the detector
 alone in the same turn; printed are medians over the turns, so that a busy machine makes no odds.
 A recording is a WAV; live is the same from a program, with all that watches over a live source, and
-with the system calls that bring the sound. Both are taken as fast as the model can. Bytecode is
-kept aside and made in a first turn that does not count: installed packages have theirs.
+with the system calls that bring the sound. Both are taken as fast as the model can, once long and
+once short: a second costs what the difference does, and loading and ending are in neither. Bytecode
+is kept aside and made in a first turn that does not count: installed packages have theirs.
 """
 
 import argparse
@@ -16,10 +18,10 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
-from dataclasses import asdict, astuple, dataclass
+from dataclasses import asdict, astuple, dataclass, replace
 from pathlib import Path
 from statistics import median
-from typing import Final
+from typing import IO, Final
 
 import numpy as np
 from listening import SATELLITE, Listening
@@ -48,6 +50,9 @@ key_file = "{folder}/captures.key"
 """
 
 
+SHORT_SECONDS: Final = 30
+
+
 @dataclass(frozen=True, slots=True)
 class Audio:
     """The same talk as a recording and as raw samples."""
@@ -55,6 +60,19 @@ class Audio:
     wav: Path
     raw: Path
     seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class Lengths:
+    """The same talk, long and short."""
+
+    long: Audio
+    short: Audio
+
+    def second(self, cpu_seconds: Callable[[Audio], float]) -> float:
+        """Return what a second of it costs, whatever the start and the end do."""
+        more = cpu_seconds(self.long) - cpu_seconds(self.short)
+        return more / (self.long.seconds - self.short.seconds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +109,7 @@ def main() -> int:
     pcm = noisy(speech(args.audio))
     with tempfile.TemporaryDirectory(prefix="edgekws-") as folder:
         keep_bytecode(Path(folder))
-        audio = write_audio(pcm, args.seconds, Path(folder))
+        audio = Lengths(*(write_audio(pcm, n, Path(folder)) for n in (args.seconds, SHORT_SECONDS)))
         rows = compare(costs(bundle.path, audio, Path(folder)), turns=args.turns)
     for row in rows:
         print(json.dumps(asdict(row)))
@@ -106,12 +124,12 @@ def keep_bytecode(folder: Path) -> None:
 
 
 def write_audio(pcm: Pcm, seconds: int, folder: Path) -> Audio:
-    raw = folder / "audio.raw"
+    raw = folder / f"{seconds}.raw"
     raw.write_bytes(np.resize(pcm, seconds * RATE).astype("<i2").tobytes())
-    return Audio(write_wav(folder / "audio.wav", pcm, seconds=seconds), raw, seconds)
+    return Audio(write_wav(raw.with_suffix(".wav"), pcm, seconds=seconds), raw, seconds)
 
 
-def costs(bundle: Path, audio: Audio, folder: Path) -> dict[str, Callable[[], Cost]]:
+def costs(bundle: Path, audio: Lengths, folder: Path) -> dict[str, Callable[[], Cost]]:
     """Return what measures each of them once, by name; the first one is the detector alone."""
     plain, tables, captures = (folder / f"{name}.toml" for name in ("plain", "tables", "captures"))
     plain.touch()
@@ -119,6 +137,7 @@ def costs(bundle: Path, audio: Audio, folder: Path) -> dict[str, Callable[[], Co
     captures.write_text((TABLES + CAPTURES).format(folder=folder))
     return {
         "the detector alone": lambda: alone(bundle, audio),
+        "the detector alone, reading a pipe": lambda: reading(bundle, audio),
         "`edgekws listen`": lambda: daemon(bundle, audio, plain),
         "with control, metrics, journal, near_misses": lambda: daemon(bundle, audio, tables),
         "with captures too": lambda: daemon(bundle, audio, captures),
@@ -145,35 +164,55 @@ def medians(costs: list[Cost]) -> Cost:
     return Cost(*(round(median(each), 5) for each in zip(*map(astuple, costs), strict=True)))
 
 
-def alone(bundle: Path, audio: Audio) -> Cost:
+def alone(bundle: Path, audio: Lengths) -> Cost:
     """Let the detector alone load, as `edgekws bench` has it, and hear the audio."""
     loaded = probe_fresh(bundle, open_device(open_bundle(bundle)).model_file.key)
-    driver = [sys.executable, str(Path(__file__).with_name("drivers.py"))]
-    argv = [*driver, "edgekws", str(audio.wav), str(bundle)]
-    done = subprocess.run(argv, capture_output=True, check=True)
-    share = json.loads(done.stdout)["cpu_seconds_per_second"]
+    share = hearing(bundle, audio.long.wav)
     return Cost(loaded.load_seconds, share, share, loaded.peak_rss_mb)
 
 
-def daemon(bundle: Path, audio: Audio, config: Path) -> Cost:
-    """Have a daemon load, another one hear the recording, and a third one the same live."""
+def reading(bundle: Path, audio: Lengths) -> Cost:
+    """Let it hear the same from a program, as a daemon with a live source does."""
+    cost = alone(bundle, audio)
+    with subprocess.Popen(["cat", str(audio.long.raw)], stdout=subprocess.PIPE) as program:
+        return replace(cost, live_share=hearing(bundle, Path("-"), stdin=program.stdout))
+
+
+def hearing(bundle: Path, wav: Path, *, stdin: IO[bytes] | None = None) -> float:
+    """Return the CPU seconds per second of audio of a process that does nothing but hear."""
+    driver = [sys.executable, str(Path(__file__).with_name("drivers.py"))]
+    argv = [*driver, "edgekws", str(wav), str(bundle)]
+    done = subprocess.run(argv, stdin=stdin, stdout=subprocess.PIPE, check=True)
+    return float(json.loads(done.stdout)["cpu_seconds_per_second"])
+
+
+def daemon(bundle: Path, audio: Lengths, config: Path) -> Cost:
+    """Have a daemon load, others hear the recordings, and others the same live."""
     flags = ("--config", str(config))
+    rss = 0.0
     with Listening(bundle, SATELLITE, *flags) as listening:
         listening.wait_for("waiting for a satellite")
         load = listening.cpu_seconds()
-    before = sum(os.times()[2:4])
-    with Listening(bundle, f"wav:{audio.wav}", *flags) as listening:
-        listening.wait_for(f"ended samples={audio.seconds * RATE} ")
-        listening.process.wait()
-    recording = sum(os.times()[2:4]) - before - load
-    source = f"exec:tail -c +1 -f {shlex.quote(str(audio.raw))}"  # which waits for more at its end
-    with Listening(bundle, source, *flags) as listening:
-        listening.wait_for("source lost")
-        live, rss = listening.cpu_seconds() - load, listening.status_mb("VmHWM")
-        heard = listening.end()["samples"]
-    if heard < (audio.seconds - 1) * RATE:
-        raise EdgekwsError(f"only {heard} of {audio.seconds * RATE} samples were heard")
-    return Cost(load, recording / audio.seconds, live / audio.seconds, rss)
+
+    def recording(part: Audio) -> float:
+        before = sum(os.times()[2:4])
+        with Listening(bundle, f"wav:{part.wav}", *flags) as listening:
+            listening.wait_for(f"ended samples={part.seconds * RATE} ")
+            listening.process.wait()
+        return sum(os.times()[2:4]) - before
+
+    def live(part: Audio) -> float:
+        nonlocal rss
+        source = f"exec:tail -c +1 -f {shlex.quote(str(part.raw))}"  # which waits for more
+        with Listening(bundle, source, *flags) as listening:
+            listening.wait_for("source lost")
+            spent, rss = listening.cpu_seconds(), max(rss, listening.status_mb("VmHWM"))
+            heard = listening.end()["samples"]
+        if heard < (part.seconds - 1) * RATE:
+            raise EdgekwsError(f"only {heard} of {part.seconds * RATE} samples were heard")
+        return spent
+
+    return Cost(load, audio.second(recording), audio.second(live), rss)
 
 
 def table(rows: list[Row]) -> None:
