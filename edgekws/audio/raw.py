@@ -13,7 +13,7 @@ from edgekws.errors import SourceError
 from edgekws.events import Block, Pcm
 
 _log = logging.getLogger(__name__)
-_SAMPLE_BYTES: Final = 2
+_SAMPLE: Final = np.dtype("<i2")
 
 
 class RawReader:
@@ -34,7 +34,8 @@ class RawReader:
     ) -> None:
         self._descriptor, self._name = descriptor, name
         self._sample_rate = sample_rate
-        self._block_bytes = block_samples * _SAMPLE_BYTES
+        self.block_bytes = block_samples * _SAMPLE.itemsize
+        """How much is best read at a time."""
         self._wait_seconds = wait_seconds
         self._wake = WakePipe()
         self._poll = select.poll()
@@ -65,13 +66,13 @@ class RawReader:
         """Yield the bytes of one block after another, and of what is left at the end."""
         held = bytearray()
         begun = False
-        while (portion := self._read(self._block_bytes - len(held), begun=begun)) is not None:
+        while (portion := self._read(self.block_bytes - len(held), begun=begun)) is not None:
             begun = True
-            if len(portion) == self._block_bytes:  # as most are, where there is no haste
+            if len(portion) == self.block_bytes:  # as most are, where there is no haste
                 yield portion
                 continue
             held += portion
-            if len(held) == self._block_bytes or not portion:
+            if len(held) == self.block_bytes or not portion:
                 yield bytes(held)
                 held.clear()
             if not portion:
@@ -79,7 +80,15 @@ class RawReader:
 
     def _read(self, limit: int, *, begun: bool) -> bytes | None:
         """Wait for up to `limit` bytes; none of them at the end, None after a stop."""
-        while self._wait(begun=begun):
+        seconds = None if self._wait_seconds is None else self._wait_seconds[begun]
+        while True:
+            ready = self._poll.poll(None if seconds is None else seconds * 1000)
+            if self._stopped:  # the wake pipe stays readable: no poll outlasts it
+                return None
+            if not ready:
+                raise SourceError(
+                    f"{self._name}: no audio for {seconds:g} s; look at what feeds it"
+                )
             try:
                 return os.read(self._descriptor, limit)
             except BlockingIOError:  # another reader of a shared pipe was faster
@@ -88,20 +97,10 @@ class RawReader:
                 raise SourceError(
                     f"{self._name} cannot be read ({error.strerror}); start what feeds it again"
                 ) from error
-        return None
-
-    def _wait(self, *, begun: bool) -> bool:
-        """Return True when there is something to read, the end included, False after a stop."""
-        if self._stopped:
-            return False
-        seconds = None if self._wait_seconds is None else self._wait_seconds[begun]
-        if not self._poll.poll(None if seconds is None else seconds * 1000):
-            raise SourceError(f"{self._name}: no audio for {seconds:g} s; look at what feeds it")
-        return not self._stopped
 
     def _samples(self, data: bytes) -> Pcm:
         """Return whole samples, (n,) int16; an odd byte can only stand at the stream's end."""
-        if len(data) % _SAMPLE_BYTES:
+        if len(data) % _SAMPLE.itemsize:
             _log.warning("%s ended in the middle of a sample; dropped its one byte", self._name)
             data = data[:-1]
-        return np.frombuffer(data, "<i2").astype(np.int16)
+        return np.frombuffer(data, _SAMPLE).astype(np.int16, copy=False)

@@ -82,6 +82,8 @@ class Satellite:
             wait_seconds=(self._patience.next_seconds, self._patience.next_seconds),
         )
         self._closing.callback(reader.close)
+        connection.setblocking(False)  # the kernel may well wake us with less than it was told
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, reader.block_bytes)
         if not self._stopped:
             yield from reader
         if not self._stopped:

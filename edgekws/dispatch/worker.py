@@ -28,14 +28,10 @@ class Worker:
         self._queue: deque[tuple[Detection, float]] = deque()  # with when it was queued
         self._changed = threading.Condition()
         self._finishing = False
-        self._finished = False
+        self.died = False
+        """Whether the thread ended without having been told to."""
         self._thread = threading.Thread(target=self._run, name=f"sink-{sink.name}", daemon=True)
         self._thread.start()
-
-    @property
-    def died(self) -> bool:
-        """Whether the thread ended without having been told to."""
-        return not self._thread.is_alive() and not self._finished
 
     def offer(self, detection: Detection) -> bool:
         """Queue a detection without waiting; False where there is no room or no more to come."""
@@ -65,9 +61,13 @@ class Worker:
         return not self._thread.is_alive()
 
     def _run(self) -> None:
-        while (waiting := self._next()) is not None:
-            self._on_result(self._send(*waiting))
-        self._finished = True
+        finished = False
+        try:
+            while (waiting := self._next()) is not None:
+                self._on_result(self._send(*waiting))
+            finished = True
+        finally:
+            self.died = not finished
 
     def _next(self) -> tuple[Detection, float] | None:
         with self._changed:

@@ -159,7 +159,7 @@ class Daemon:
             self._take_over(desk)
             self._push(silenced(block) if self._muted else block, desk)
             self._vitals.finish(block, steps=self._parts.detector.steps)
-            if self._stopped or not desk.alive:
+            if self._stopped:  # as it is once any thread died, too
                 return
 
     def _push(self, block: Block, desk: Desk) -> None:

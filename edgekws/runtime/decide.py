@@ -123,6 +123,8 @@ class Decider:
         if now < self._now:
             self._forget()
         self._now = now
+        if not detections and not self._waiting:  # as nearly every block has it
+            return []
         rulings: list[Ruling] = []
         for detection in detections:
             rulings += self._expired(detection.sample)

@@ -58,6 +58,28 @@ def test_one_that_goes_away_is_followed_by_the_next_on_the_same_port() -> None:
     np.testing.assert_array_equal(behind.pcm, SOUND[:BLOCK])
 
 
+def test_what_is_left_of_a_block_as_a_satellite_goes_is_heard() -> None:
+    with satellite() as source:
+        with connect(source) as sending:
+            sending.sendall(SOUND[: BLOCK + 300].tobytes())
+        blocks = iter(source)
+        heard = [next(blocks), next(blocks)]
+        with pytest.raises(SourceError, match="went away"):
+            next(blocks)
+    np.testing.assert_array_equal(np.concatenate([b.pcm for b in heard]), SOUND[: BLOCK + 300])
+
+
+def test_a_stop_ends_the_waiting_for_the_rest_of_a_block() -> None:
+    with satellite() as source, connect(source) as sending:
+        sending.sendall(SOUND[: BLOCK + 300].tobytes())
+        blocks = iter(source)
+        assert len(next(blocks).pcm) == BLOCK
+        timer = threading.Timer(0.05, source.stop)
+        timer.start()
+        assert list(blocks) == []
+        timer.join()
+
+
 def send_when_listening(port: int, done: threading.Event) -> None:
     """Connect as often as it takes, as a satellite does, and send."""
     while not done.is_set():
