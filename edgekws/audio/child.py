@@ -38,11 +38,13 @@ class ChildSource:
     ) -> None:
         self.name = f"exec:{argument}"
         self._argv = _split(argument, sample_rate)
-        self._sample_rate, self._block_samples = sample_rate, block_samples
-        self._patience = patience
         self._process: subprocess.Popen[bytes] | None = None
-        self._reader: RawReader | None = None
-        self._stopped = False
+        self._reader = RawReader(
+            name=self.name,
+            sample_rate=sample_rate,
+            block_samples=block_samples,
+            wait_seconds=(patience.first_seconds, patience.next_seconds),
+        )
         self.device = self._argv[0]
         self.dropped_frames: Final = 0
 
@@ -64,37 +66,24 @@ class ChildSource:
         assert process.stdout is not None
         with contextlib.suppress(OSError):  # beyond what this user may: as it was, then
             fcntl.fcntl(process.stdout, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
-        self._reader = RawReader(
-            process.stdout.fileno(),
-            name=self.name,
-            sample_rate=self._sample_rate,
-            block_samples=self._block_samples,
-            wait_seconds=(self._patience.first_seconds, self._patience.next_seconds),
-        )
+        self._reader.open(process.stdout.fileno())
         _log.debug("source started pid=%d program=%s", process.pid, self._argv[0])
         return self
 
     def __exit__(self, *fault: object) -> None:
-        reader, self._reader = self._reader, None
+        self._reader.close()
         process, self._process = self._process, None
-        if reader is not None:
-            reader.close()
         if process is not None:
             _end(process)
 
     def __iter__(self) -> Iterator[Block]:
-        assert self._reader is not None, "a source is iterated inside its with statement"
-        if not self._stopped:
-            yield from self._reader
-        if not self._stopped:
+        yield from self._reader
+        if not self._reader.stopped:
             raise SourceError(f"{self.name}: {self._ending()}; see what it says on stderr")
 
     def stop(self) -> None:
         """End the iteration soon; safe from a signal handler and from another thread."""
-        self._stopped = True
-        reader = self._reader
-        if reader is not None:
-            reader.stop()
+        self._reader.stop()
 
     def _ending(self) -> str:
         assert self._process is not None

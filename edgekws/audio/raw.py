@@ -17,33 +17,41 @@ _SAMPLE: Final = np.dtype("<i2")
 
 
 class RawReader:
-    """Iterates over Blocks until the stream ends or `stop`; portions of any size make no odds.
+    """Iterates over Blocks until the stream ends or a stop; portions of any size make no odds.
 
     `wait_seconds` is how long to wait for the first portion and for each one after it; None waits
-    for ever. The descriptor belongs to whoever opened it.
+    for ever. It is opened on a descriptor, which belongs to whoever opened that, and again on
+    another one behind a close; a stop holds for all of them.
     """
 
     def __init__(
         self,
-        descriptor: int,
         *,
         name: str,
         sample_rate: int,
         block_samples: int,
         wait_seconds: tuple[float, float] | None = None,
     ) -> None:
-        self._descriptor, self._name = descriptor, name
+        self._name = name
         self._sample_rate = sample_rate
         self.block_bytes = block_samples * _SAMPLE.itemsize
         """How much is best read at a time."""
         self._wait_seconds = wait_seconds
-        self._wake = WakePipe()
+        self._descriptor = -1
+        self._wake: WakePipe | None = None
+        self._poll = select.poll()
+        self.stopped = False
+        """Whether it was told to end."""
+
+    def open(self, descriptor: int) -> None:
+        """Read from a descriptor when iterated."""
+        self._descriptor, self._wake = descriptor, WakePipe()
         self._poll = select.poll()
         self._poll.register(descriptor, select.POLLIN)
         self._poll.register(self._wake.fileno(), select.POLLIN)
-        self._stopped = False
 
     def __iter__(self) -> Iterator[Block]:
+        assert self._wake is not None, "a source is iterated inside its with statement"
         start = 0
         for data in self._whole_blocks():
             if start == 0 and data.startswith(b"RIFF"):
@@ -55,18 +63,25 @@ class RawReader:
 
     def stop(self) -> None:
         """End the iteration soon, even while it waits; safe from signal handlers and threads."""
-        self._stopped = True
-        self._wake.set()
+        self.stopped = True
+        wake = self._wake
+        if wake is not None:
+            wake.set()
 
     def close(self) -> None:
-        """Free what the waiting needs, after the iteration."""
-        self._wake.close()
+        """Free what the waiting needs, after the iteration; where it is not open, do nothing."""
+        wake, self._wake = self._wake, None
+        if wake is not None:
+            wake.close()
 
     def _whole_blocks(self) -> Iterator[bytes]:
         """Yield the bytes of one block after another, and of what is left at the end."""
         held = bytearray()
         begun = False
-        while (portion := self._read(self.block_bytes - len(held), begun=begun)) is not None:
+        while not self.stopped:
+            portion = self._read(self.block_bytes - len(held), begun=begun)
+            if portion is None:
+                return
             begun = True
             if len(portion) == self.block_bytes:  # as most are, where there is no haste
                 yield portion
@@ -83,7 +98,7 @@ class RawReader:
         seconds = None if self._wait_seconds is None else self._wait_seconds[begun]
         while True:
             ready = self._poll.poll(None if seconds is None else seconds * 1000)
-            if self._stopped:  # the wake pipe stays readable: no poll outlasts it
+            if self.stopped:  # the wake pipe stays readable: no poll outlasts it
                 return None
             if not ready:
                 raise SourceError(

@@ -36,13 +36,15 @@ class Satellite:
     ) -> None:
         self.name = f"tcp:{argument}"
         self._address = _address(argument)
-        self._sample_rate, self._block_samples = sample_rate, block_samples
-        self._patience = patience
         self._listening: socket.socket | None = None
         self._wake: WakePipe | None = None
         self._closing = ExitStack()
-        self._reader: RawReader | None = None
-        self._stopped = False
+        self._reader = RawReader(
+            name=self.name,
+            sample_rate=sample_rate,
+            block_samples=block_samples,
+            wait_seconds=(patience.next_seconds, patience.next_seconds),
+        )
         self.device = ""
         """The address of the satellite that connected last."""
         self.dropped_frames: Final = 0
@@ -66,7 +68,7 @@ class Satellite:
         return self
 
     def __exit__(self, *fault: object) -> None:
-        self._listening = self._wake = self._reader = None
+        self._listening = self._wake = None
         self._closing.close()
 
     def __iter__(self) -> Iterator[Block]:
@@ -74,29 +76,21 @@ class Satellite:
         if connection is None:
             return
         self._closing.enter_context(connection)
-        self._reader = reader = RawReader(
-            connection.fileno(),
-            name=self.name,
-            sample_rate=self._sample_rate,
-            block_samples=self._block_samples,
-            wait_seconds=(self._patience.next_seconds, self._patience.next_seconds),
-        )
+        reader = self._reader
+        reader.open(connection.fileno())
         self._closing.callback(reader.close)
         connection.setblocking(False)  # the kernel may well wake us with less than it was told
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, reader.block_bytes)
-        if not self._stopped:
-            yield from reader
-        if not self._stopped:
+        yield from reader
+        if not reader.stopped:
             raise SourceError(f"{self.name}: the satellite went away; it is waited for")
 
     def stop(self) -> None:
         """End the iteration soon; safe from a signal handler and from another thread."""
-        self._stopped = True
-        wake, reader = self._wake, self._reader
+        self._reader.stop()
+        wake = self._wake
         if wake is not None:
             wake.set()
-        if reader is not None:
-            reader.stop()
 
     def _accept(self) -> socket.socket | None:
         """Wait for a satellite; None after a stop."""
@@ -107,9 +101,9 @@ class Satellite:
         poll = select.poll()
         poll.register(listening, select.POLLIN)
         poll.register(wake.fileno(), select.POLLIN)
-        if not self._stopped:
+        if not self._reader.stopped:
             poll.poll()
-        if self._stopped:
+        if self._reader.stopped:
             return None
         connection, peer = listening.accept()
         self.device = str(peer[0])

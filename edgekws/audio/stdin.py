@@ -33,11 +33,8 @@ class StdinSource:
             raise UsageError(
                 f"audio source '-' takes no argument, here {argument!r}; write --source -"
             )
-        self._sample_rate = sample_rate
-        self._block_samples = block_samples
         self._descriptor = descriptor
-        self._reader: RawReader | None = None
-        self._stopped = False
+        self._reader = RawReader(name="stdin", sample_rate=sample_rate, block_samples=block_samples)
 
     def __enter__(self) -> Self:
         try:
@@ -48,27 +45,15 @@ class StdinSource:
             ) from error
         if os.isatty(self._descriptor):
             _log.warning("stdin is a terminal; it is expected to give raw s16le audio")
-        self._reader = RawReader(
-            self._descriptor,
-            name="stdin",
-            sample_rate=self._sample_rate,
-            block_samples=self._block_samples,
-        )
+        self._reader.open(self._descriptor)
         return self
 
     def __exit__(self, *fault: object) -> None:
-        reader, self._reader = self._reader, None
-        if reader is not None:
-            reader.close()
+        self._reader.close()
 
     def __iter__(self) -> Iterator[Block]:
-        assert self._reader is not None, "a source is iterated inside its with statement"
-        if not self._stopped:
-            yield from self._reader
+        return iter(self._reader)
 
     def stop(self) -> None:
         """End the iteration soon, even while it waits for data."""
-        self._stopped = True
-        reader = self._reader
-        if reader is not None:
-            reader.stop()
+        self._reader.stop()
