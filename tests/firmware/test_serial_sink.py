@@ -218,7 +218,8 @@ def test_the_daemon_says_in_which_file_two_tables_want_one_port(tmp_path: Path) 
     table = '[[commands]]\nlabel = "{}"\nsink = "serial"\ndevice = "/dev/none"\nbaud = {}\n'
     path = tmp_path / "listen.toml"
     path.write_text(table.format("on", 9600) + table.format("off", 115_200))
-    done = edgekws("listen", "--config", path, "--source", "stdin:")
+    flags = ("--bundle", find_shipped(), "--config", path)  # whatever dist/ holds
+    done = edgekws("listen", *flags, "--source", "stdin:")
     assert done.code == SinkError.exit_code
     assert f'{path}: command "off": the table of "on" has the serial device' in done.stderr
 
