@@ -120,6 +120,10 @@ class Listening:
         for start in range(0, len(data), portion):
             self.process.stdin.write(data[start : start + portion])
 
+    def has_event(self, *, within_seconds: float) -> bool:
+        """Return whether a line, or a part of one, comes in so many seconds."""
+        return bool(self._held or select.select([self.process.stdout], [], [], within_seconds)[0])
+
     def event(self) -> dict[str, Any]:
         """Return the next line, or fail after a bounded time."""
         assert self.process.stdout is not None

@@ -42,7 +42,7 @@ def test_a_microphone_that_is_unplugged_is_heard_again_and_no_other_one_before(
         microphone.plug_in()
         with microphone.room_noise():
             manager.wait_for("STATUS=listening")
-            microphone.play(COMMAND, lead_seconds=0.2)
+            say(microphone, listening)
             assert [listening.event()["event"] for _ in range(2)] == ["detection", "dispatch"]
             microphone.mute()
             manager.wait_for("STATUS=deaf: nothing but zeros for 2 s: muted or unplugged?")
@@ -60,7 +60,7 @@ def test_a_microphone_that_is_unplugged_is_heard_again_and_no_other_one_before(
         with microphone.room_noise():
             manager.wait_for("STATUS=listening")
             recovery_seconds = time.monotonic() - back
-            microphone.play(COMMAND, lead_seconds=0.2)
+            say(microphone, listening)
             assert [listening.event()["id"] for _ in range(2)] == [2, 2]
         listening.process.terminate()
         done = listening.end()
@@ -69,3 +69,10 @@ def test_a_microphone_that_is_unplugged_is_heard_again_and_no_other_one_before(
     assert recovery_seconds < LOADED * RECOVERY_SECONDS
     assert "source lost: mic:kitchen: no audio for 1.8 s" in done.stderr
     assert "detections=2" in done.stderr
+
+
+def say(microphone: VirtualMicrophone, listening: Listening) -> None:
+    """Say the command, once more where PulseAudio spoiled it, as it may on a loaded machine."""
+    microphone.play(COMMAND, lead_seconds=0.2)
+    if not listening.has_event(within_seconds=10.0):
+        microphone.play(COMMAND, lead_seconds=0.2)
