@@ -170,11 +170,11 @@ def _hear(listener: Listener, wav: str) -> float:
 
     warm = WARM_UP_SECONDS * RATE // listener.block_samples
     begin = heard = 0.0
-    for number, portion in enumerate(_portions(wav, 2 * listener.block_samples)):
-        if number == warm:
-            begin = time.process_time()
+    for number, portion in enumerate(_portions(wav, 2 * listener.block_samples), 1 - warm):
         listener.hear(np.frombuffer(portion, np.int16))
-        heard += listener.block_samples / RATE if number >= warm else 0.0
+        if number == 0:
+            begin = time.process_time()
+        heard = number * listener.block_samples / RATE
     return (time.process_time() - begin) / heard
 
 

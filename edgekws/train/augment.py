@@ -5,6 +5,7 @@ import math
 import numpy as np
 import torch
 from numpy.random import Generator
+from numpy.typing import NDArray
 from torch import Tensor
 
 from edgekws.events import Floats, Pcm
@@ -44,10 +45,7 @@ def centre(pcm: Pcm, length: int) -> Pcm:
 
 def change_speed(pcm: Pcm, factor: float) -> Pcm:
     """Resample so that tempo and pitch rise by `factor`; linear interpolation is enough here."""
-    count = int(len(pcm) / factor)
-    positions = np.arange(count) * factor
-    changed: Pcm = np.interp(positions, np.arange(len(pcm)), pcm).astype(np.int16)
-    return changed
+    return np.asarray(_played(pcm, factor, int(len(pcm) / factor)), np.int16)
 
 
 def reverberate(audio: Floats, seconds: float, rng: Generator, *, sample_rate: int) -> Floats:
@@ -75,9 +73,8 @@ def noise_segment(
     """
     if speed != (1.0, 1.0):
         factor = rng.uniform(*speed)
-        played = noise_segment(noise, math.ceil(length * factor) + 1, rng)
-        positions = np.arange(length) * factor
-        return np.asarray(np.interp(positions, np.arange(len(played)), played), np.float32)
+        longer = noise_segment(noise, math.ceil(length * factor) + 1, rng)
+        return np.asarray(_played(longer, factor, length), np.float32)
     pcm = noise[rng.integers(len(noise))]
     if len(pcm) < length:
         pcm = np.tile(pcm, -(-length // max(1, len(pcm))))
@@ -107,6 +104,12 @@ def mask_spectrum(log_mel: Tensor, recipe: AugmentRecipe, generator: torch.Gener
     for _ in range(recipe.time_masks):
         keep &= ~_stripe(batch, frames, recipe.time_mask_frames, generator)[:, :, None]
     return torch.where(keep, log_mel, fill)
+
+
+def _played(samples: Pcm | Floats, factor: float, count: int) -> NDArray[np.float64]:
+    """Return (count,) samples of a recording played `factor` times as fast."""
+    positions = np.arange(count) * factor
+    return np.asarray(np.interp(positions, np.arange(len(samples)), samples), np.float64)
 
 
 def _stripe(batch: int, size: int, widest: int, generator: torch.Generator) -> Tensor:
