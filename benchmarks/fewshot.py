@@ -74,7 +74,7 @@ def _all(args: argparse.Namespace, task: Task, recipe: Recipe) -> Iterator[Figur
         "probe-teacher": remembered(teacher_features(teacher)),
     }
     for k in args.k:
-        for seed in range(args.seeds):
+        for seed in range(args.first_seed, args.first_seed + args.seeds):
             for method in args.methods:
                 if method in backbones:
                     scorer = _probe(task, backbones[method], k, seed)
@@ -183,7 +183,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--base", default="", help="in place of the recipe's")
     parser.add_argument("--teacher", default="speech-embedding")
     parser.add_argument("--k", type=int, action="append", required=True, help="recordings a word")
-    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--seeds", type=int, default=5, help="draws of K recordings")
+    parser.add_argument("--first-seed", type=int, default=0, help="of the draws")
     parser.add_argument("--others", type=int, default=4000, help="clips of other words at most")
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=METHODS)
     return parser.parse_args()

@@ -136,6 +136,13 @@ class Listening:
         event: dict[str, Any] = json.loads(line)
         return event
 
+    def pending(self) -> list[dict[str, Any]]:
+        """Return the lines that have come and were not asked for yet."""
+        events = []
+        while self.has_event(within_seconds=0.0):
+            events.append(self.event())
+        return events
+
     def end(self, *, within_seconds: float = PATIENCE_SECONDS) -> Done:
         """Close stdin, and wait for the end."""
         stdout, stderr = self.process.communicate(timeout=within_seconds)

@@ -43,16 +43,17 @@ def test_a_microphone_that_is_unplugged_is_heard_again_and_no_other_one_before(
         with microphone.room_noise():
             manager.wait_for("STATUS=listening")
             say(microphone, listening)
-            assert [listening.event()["event"] for _ in range(2)] == ["detection", "dispatch"]
+            assert listening.event()["event"] == "detection"
             microphone.mute()
             manager.wait_for("STATUS=deaf: nothing but zeros for 2 s: muted or unplugged?")
+            heard = 1 + sum(event["event"] == "detection" for event in listening.pending())
             microphone.unmute()
             manager.wait_for("STATUS=listening")
             microphone.unplug()
-        manager.wait_for("STATUS=deaf: mic:kitchen: no audio for 1.8 s")
+        manager.wait_for("STATUS=deaf")  # a loaded machine may say first what came next
         microphone.plug_in("bedroom")
         with microphone.room_noise():
-            gone = manager.wait_for("STATUS=deaf")
+            gone = manager.wait_for("STATUS=deaf: input device")
             microphone.play(COMMAND, lead_seconds=0.2)
         microphone.unplug()
         microphone.plug_in()
@@ -60,19 +61,22 @@ def test_a_microphone_that_is_unplugged_is_heard_again_and_no_other_one_before(
         with microphone.room_noise():
             manager.wait_for("STATUS=listening")
             recovery_seconds = time.monotonic() - back
+            assert not listening.pending()
             say(microphone, listening)
-            assert [listening.event()["id"] for _ in range(2)] == [2, 2]
+            assert listening.event()["id"] == heard + 1
         listening.process.terminate()
         done = listening.end()
     assert done.code == 0
     assert "input device 'kitchen' gives int16 audio neither" in gone
     assert recovery_seconds < LOADED * RECOVERY_SECONDS
     assert "source lost: mic:kitchen: no audio for 1.8 s" in done.stderr
-    assert "detections=2" in done.stderr
 
 
 def say(microphone: VirtualMicrophone, listening: Listening) -> None:
-    """Say the command, once more where PulseAudio spoiled it, as it may on a loaded machine."""
+    """Say the command, once more where PulseAudio lost it, as it may on a machine that stalls.
+
+    It may as well be heard twice then: PulseAudio fills in silence while the player is stopped.
+    """
     microphone.play(COMMAND, lead_seconds=0.2)
     if not listening.has_event(within_seconds=10.0):
         microphone.play(COMMAND, lead_seconds=0.2)
