@@ -2,7 +2,7 @@
 
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -43,11 +43,13 @@ class Examples(NamedTuple):
     """One batch: audio (batch, samples) on the int16 scale, classes (batch,), and clips (batch,).
 
     `clips` are the places in the corpus's training clips of what is heard, -1 for noise alone.
+    `undisturbed` is the audio of speech without noise, room and codec, where a teacher wants it.
     """
 
     audio: Tensor
     classes: Tensor
     clips: Tensor
+    undisturbed: Tensor | None = None
 
 
 class ExampleStream(IterableDataset[Examples]):
@@ -94,34 +96,49 @@ class ExampleStream(IterableDataset[Examples]):
         picks = rng.choice(len(self.clips), size=size, p=self.weights)
         joined = rng.random(size) < self.recipe.augment.joined_probability
         silent, picks, joined = silent[mine], picks[mine], joined[mine]
-        rows, classes = [], []
+        rows, undisturbed, classes = [], [], []
         for index, pick in enumerate(picks):
             clip = None if silent[index] else self.clips[pick]
             joined[index] &= clip is not None and _is_talk(clip)
-            rows.append(self._example(clip, lead, own, joined=bool(joined[index])))
+            heard, spoken = self._example(clip, lead, own, joined=bool(joined[index]))
+            rows.append(heard)
+            undisturbed.append(spoken)
             classes.append(self.classes[clip.label if clip else SILENCE])
         clips = np.where(silent | joined, -1, picks)
         return Examples(
-            torch.from_numpy(np.stack(rows)), torch.tensor(classes), torch.from_numpy(clips)
+            torch.from_numpy(np.stack(rows)),
+            torch.tensor(classes),
+            torch.from_numpy(clips),
+            self._taught(undisturbed),
         )
+
+    def _taught(self, undisturbed: Sequence[Floats]) -> Tensor | None:
+        """Return what a teacher is to hear in place of the audio, where the recipe wants that."""
+        recipe = self.recipe.distillation
+        if recipe is None or not recipe.undisturbed:
+            return None
+        return torch.from_numpy(augment.to_scale(np.stack(undisturbed)))
 
     def _example(
         self, clip: Clip | None, lead_frames: int, rng: Generator, *, joined: bool
-    ) -> Floats:
+    ) -> tuple[Floats, Floats]:
+        """Return (samples,) as the net hears it on the int16 scale, and undisturbed in [-1, 1]."""
         length = self.window.samples(lead_frames)
         if clip is None:
-            return self._distorted(augment.to_scale(self._silence(length, rng)), rng)
+            silence = self._silence(length, rng)
+            return self._distorted(augment.to_scale(silence), rng), silence
         audio = self._talk(length, rng) if joined else self._speech(clip, length, rng)
         power = float(np.mean(audio[-self.window.samples(0) :] ** 2))
         if lead_frames and not joined and rng.random() < self.recipe.augment.context_probability:
             self._add_context(audio, rng)
-        audio = self._reverberated(audio, rng)
+        spoken, audio = audio, self._reverberated(audio, rng)
         if rng.random() < self.recipe.augment.noise_probability:
             snr = rng.uniform(*self.recipe.augment.snr_db)
             noise = self._noise(length, rng)
             audio = augment.mix(audio, noise, snr, speech_power=power)
-        loud = augment.to_scale(audio * _gain(rng, *self.recipe.augment.gain_db))
-        return self._distorted(loud, rng)
+        gain = _gain(rng, *self.recipe.augment.gain_db)
+        loud = augment.to_scale(audio * gain)
+        return self._distorted(loud, rng), spoken * gain
 
     def _distorted(self, audio: Floats, rng: Generator) -> Floats:
         """Pass speech and silence alike: no codec is to tell one from the other."""

@@ -16,7 +16,7 @@ from edgekws.train.recipe_training import OptimizerRecipe
 class Heard:
     """A batch and what the net makes of it."""
 
-    cepstra: Tensor  # (batch, frames, n_mfcc), masked, not yet normalized
+    cepstra: Tensor  # (batch, frames, n_mfcc) for a teacher, not yet normalized
     classes: Tensor  # (batch,)
     clips: Tensor  # (batch,) places in the training clips, -1 for noise alone
     embeddings: Tensor  # (batch, rows, width) float32

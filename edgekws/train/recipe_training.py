@@ -89,6 +89,8 @@ class DistillationRecipe(Spec, frozen=True):
     """Divides the logits of both nets: the higher, the more the wrong labels' scores say."""
     weight: Share = 0.5
     """Share of `teacher` in the loss; the rest is the labels'."""
+    undisturbed: bool = False
+    """Have `teacher` hear what is said without the noise, room and codec that the net hears."""
     embedding: str = ""
     """An embedding's ONNX file: a path, or a name under models/ that `edgekws fetch` brings."""
     embedding_weight: Above0 = 1.0
@@ -97,3 +99,5 @@ class DistillationRecipe(Spec, frozen=True):
     def __post_init__(self) -> None:
         if not self.teacher and not self.embedding:
             raise ValueError("give teacher (a finished run), or embedding, or both")
+        if self.undisturbed and not self.teacher:
+            raise ValueError("undisturbed is for a teacher (a finished run), and there is none")

@@ -79,6 +79,8 @@ class Step:
             masked = mask_spectrum(log_mel, self.recipe.augment, masks)
             cepstra = self.features.frontend.cepstra(masked)
             x = self.features.normalized(cepstra[:, cepstra.shape[1] % per_row :])  # clip at end
+            if examples.undisturbed is not None:
+                cepstra = self.features.frontend(examples.undisturbed)
         with arithmetic(settings.precision):
             embeddings = self.net.last_embeddings(x, max(1, settings.scored_frames // per_row))
             logits = self.net.head(self.net.dropout(embeddings))

@@ -9,10 +9,11 @@ import torch
 from numpy.typing import NDArray
 
 from edgekws.specs import MFCC_40, SILENCE, UNKNOWN
-from edgekws.train.batches import ExampleStream, Window, class_weights, load
+from edgekws.train.batches import Examples, ExampleStream, Window, class_weights, load
 from edgekws.train.dataset import HARD_NEGATIVES, Clip, Corpus
 from edgekws.train.recipe import Recipe
 from edgekws.train.recipe_data import AugmentRecipe
+from edgekws.train.recipe_training import DistillationRecipe
 from tests.training import recipe_of, recipe_text, tone_corpus
 
 WINDOW = Window(24, MFCC_40)
@@ -34,7 +35,12 @@ def recipe(*, examples: int = 64, augment: AugmentRecipe | None = None) -> Recip
 
 
 def classes_of(stream: ExampleStream) -> NDArray[np.int64]:
-    return np.concatenate([classes.numpy() for _, classes, _ in stream])
+    return np.concatenate([batch.classes.numpy() for batch in stream])
+
+
+def assert_equal(batch: Examples, other: Examples) -> None:
+    for tensor, same in zip(batch, other, strict=True):
+        assert tensor is same is None or torch.equal(tensor, same)
 
 
 def test_an_epoch_is_the_same_again_and_another_epoch_is_another() -> None:
@@ -43,21 +49,15 @@ def test_an_epoch_is_the_same_again_and_another_epoch_is_another() -> None:
         list(ExampleStream(corpus, recipe(), WINDOW, epoch=epoch)) for epoch in (3, 3, 4)
     )
     assert len(first) == 2
-    for (audio, classes, clips), (same, likewise, alike) in zip(first, again, strict=True):
-        assert torch.equal(audio, same)
-        assert torch.equal(classes, likewise)
-        assert torch.equal(clips, alike)
+    for batch, same in zip(first, again, strict=True):
+        assert_equal(batch, same)
     assert first[0][0].shape != other[0][0].shape or not torch.equal(first[0][0], other[0][0])
 
 
 def test_one_worker_gives_the_draws_of_none() -> None:
     stream = ExampleStream(tone_corpus(), recipe(), WINDOW, epoch=1)
-    for (audio, classes, clips), (ours, theirs, alike) in zip(
-        load(stream, workers=0), load(stream, workers=3), strict=True
-    ):
-        assert torch.equal(audio, ours)
-        assert torch.equal(classes, theirs)
-        assert torch.equal(clips, alike)
+    for batch, same in zip(load(stream, workers=0), load(stream, workers=3), strict=True):
+        assert_equal(batch, same)
 
 
 def test_audio_is_whole_frames_on_the_int16_scale() -> None:
@@ -171,8 +171,8 @@ def test_of_a_hard_negative_the_part_that_was_taken_for_a_command_is_learned(
     chosen = msgspec.structs.replace(recipe(augment=joined), data=data)
     corpus = Corpus((SILENCE, UNKNOWN, "on"), clips, tone_corpus().noise, False)
     stream = ExampleStream(corpus, chosen, WINDOW, epoch=0)
-    audio, classes, _ = next(iter(stream))
-    others = audio.numpy()[classes.numpy() == stream.classes[UNKNOWN]]
+    first = next(iter(stream))
+    others = first.audio.numpy()[first.classes.numpy() == stream.classes[UNKNOWN]]
     assert len(others) > 1
     assert bool((others == 9_000).all()) is whole
 
@@ -197,3 +197,36 @@ def test_every_distortion_at_once_is_reproducible_and_within_the_scale() -> None
     assert torch.equal(first.audio, again.audio)
     assert first.audio.abs().max() <= 32768
     assert torch.equal(first.audio, first.audio.round())
+
+
+def taught(augment: AugmentRecipe) -> Recipe:
+    distillation = DistillationRecipe(teacher="big", undisturbed=True)
+    return msgspec.structs.replace(recipe(augment=augment), distillation=distillation)
+
+
+def test_what_a_teacher_hears_undisturbed_is_what_the_noise_was_added_to() -> None:
+    noisy = msgspec.structs.replace(PLAIN, noise_probability=1.0, snr_db=(6.0, 6.0))
+    stream = ExampleStream(tone_corpus(), taught(noisy), WINDOW, epoch=0)
+    batch = next(iter(stream))
+    assert batch.undisturbed is not None
+    spoken = batch.classes != stream.classes[SILENCE]
+    speech, noise = batch.undisturbed[spoken], (batch.audio - batch.undisturbed)[spoken]
+    snr_db = 10 * torch.log10(speech.square().mean(1) / noise.square().mean(1))
+    assert snr_db.numpy() == pytest.approx(6.0, abs=0.5)  # but for what was clipped
+    assert torch.equal(batch.audio[~spoken], batch.undisturbed[~spoken])
+
+
+def test_a_teacher_hears_no_room_and_no_codec_but_the_same_voice_as_loud() -> None:
+    far = msgspec.structs.replace(
+        AugmentRecipe(), noise_probability=0.0, reverb_probability=1.0, telephone_probability=1.0
+    )
+    near = msgspec.structs.replace(far, reverb_probability=0.0, telephone_probability=0.0)
+    batch, bare = (
+        next(iter(ExampleStream(tone_corpus(), taught(a), WINDOW, epoch=0))) for a in (far, near)
+    )
+    assert not torch.equal(batch.audio, batch.undisturbed)
+    assert torch.equal(bare.audio, bare.undisturbed)
+
+
+def test_without_such_a_teacher_nothing_is_kept_for_it() -> None:
+    assert next(iter(ExampleStream(tone_corpus(), recipe(), WINDOW, epoch=0))).undisturbed is None

@@ -152,11 +152,12 @@ def test_a_name_that_is_none_of_the_allowed_is_refused_with_those(tmp_path: Path
         ("temperature", "0.0", r"> 0.0 - at `\$\.distillation\.temperature`"),
         ("weight", "2.0", r"<= 1.0 - at `\$\.distillation\.weight`"),
         ("teacher", '""', r"give teacher .* or embedding.* at `\$\.distillation`"),
+        ("undisturbed", "true", r"undisturbed is for a teacher .* at `\$\.distillation`"),
         ("embedding_weight", "0.0", r"> 0.0 - at `\$\.distillation\.embedding_weight`"),
         (
             "techer",
             '"x"',
-            "unknown field `techer`.*allowed: teacher, temperature, weight, embedding, embedding_",
+            "unknown field `techer`.*allowed: teacher, temperature, weight, undisturbed, embedding",
         ),
     ],
 )
@@ -194,7 +195,10 @@ def test_keys_that_exclude_each_other_are_refused(tmp_path: Path, text: str, sai
 
 
 PHASE_KEYS: Final = ("schedule", "drop_epochs", "drop_factor", "layer_decay", "unfreeze_fraction")
-TEACHER_KEYS: Final = ("teacher", "techer", "temperature", "weight", "embedding_weight")
+TEACHER: Final = 'teacher = "big"\n'
+TEACHER_KEYS: Final = (
+    *("teacher", "techer", "temperature", "weight", "undisturbed", "embedding_weight"),
+)
 
 
 def with_key(key: str, value: str) -> str:
@@ -203,7 +207,7 @@ def with_key(key: str, value: str) -> str:
     if key == "initialization":
         return f"{line}\n{text}"
     if key in TEACHER_KEYS:
-        teacher = "" if key == "teacher" else 'teacher = "big"\n'
+        teacher = {"teacher": "", "undisturbed": 'embedding = "strong"\n'}.get(key, TEACHER)
         return f"{text}\n[distillation]\n{teacher}{line}\n"
     return text.replace(
         *(

@@ -12,8 +12,10 @@ from torch import Tensor
 
 from edgekws.errors import ConfigError, RunError
 from edgekws.specs import MFCC_40
+from edgekws.train.batches import ExampleStream, Window
 from edgekws.train.evaluate import clip_logits
 from edgekws.train.losses import Heard
+from edgekws.train.recipe_data import AugmentRecipe
 from edgekws.train.recipe_training import DistillationRecipe
 from edgekws.train.run import Run, save_run
 from edgekws.train.soft_targets import SoftTeacher, load_soft_teacher
@@ -118,3 +120,37 @@ def test_a_student_believes_its_teacher_by_the_weight(
             "the labels": LABELS[2],
         }[believes]
     )
+
+
+class Listening:
+    """A teacher that notes what it hears."""
+
+    weight = 0.0
+
+    def __init__(self) -> None:
+        self.heard: list[Tensor] = []
+
+    def loss(self, heard: Heard) -> Tensor:
+        self.heard.append(heard.cepstra)
+        return heard.logits.new_zeros(())
+
+
+@pytest.mark.parametrize("undisturbed", [False, True])
+def test_a_teacher_hears_what_the_student_hears_or_the_same_undisturbed(
+    tmp_path: Path, undisturbed: bool
+) -> None:
+    distillation = DistillationRecipe(teacher="big", undisturbed=undisturbed)
+    plain = AugmentRecipe(noise_probability=1.0, frequency_masks=0, time_masks=0)
+    chosen = msgspec.structs.replace(
+        recipe(((1, 0.01, 0.01),)), distillation=distillation, augment=plain
+    )
+    teacher = Listening()
+    made = trainer(tmp_path / "run", chosen, teacher=teacher)
+    made.run()
+    window = Window(made.net.config.window_frames, MFCC_40)
+    batches = list(ExampleStream(made.corpus, chosen, window, epoch=0))
+    assert len(teacher.heard) == len(batches) > 1
+    for heard, batch in zip(teacher.heard, batches, strict=True):
+        audio = batch.undisturbed if undisturbed else batch.audio
+        assert audio is not None
+        assert torch.equal(heard, made.features.frontend(audio))
