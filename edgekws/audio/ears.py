@@ -64,6 +64,10 @@ class Ears:
         self._end: int | None = None
         self._shift = 0  # from the source's sample index to ours
         self._heard = clock()
+        self._ailment = ""
+        self.on_change: Callable[[], None] = _nothing
+        """Called where trouble or a complaint about the sound begins or ends, between two blocks
+        or in place of one; must return at once."""
 
     @property
     def name(self) -> str:
@@ -119,10 +123,12 @@ class Ears:
             self._vigil.push(block)
             self._pace.push(block)
             self._watch_drops()
+            self._tell_change()
             unchanged = self._vigil.unchanged_seconds
             if self._loss and not unchanged:
                 _log.info("source back source=%s", self.name)
                 self._loss, self._pause = "", self._pauses.opening[0]
+                self.on_change()
             yield self._placed(block)
             if unchanged >= self._unchanged_until:
                 self._unchanged_pause = min(2 * self._unchanged_pause, self._pauses.unchanged[1])
@@ -131,6 +137,12 @@ class Ears:
                 return
             if not unchanged:
                 self._unchanged_until = self._unchanged_pause
+
+    def _tell_change(self) -> None:
+        ailment = self._vigil.trouble or self._vigil.complaint
+        if ailment != self._ailment:
+            self._ailment = ailment
+            self.on_change()
 
     def _watch_drops(self) -> None:
         dropped = self._source.dropped_frames
@@ -158,6 +170,7 @@ class Ears:
         if reason != self._loss:
             _log.warning("source lost: %s", reason)
         self._loss = reason
+        self.on_change()
 
     def _come_back(self) -> None:
         """Open the source again, however often it takes.
@@ -200,3 +213,7 @@ class Ears:
 
     def _dropped_now(self) -> int:
         return self._source.dropped_frames if self._opened else 0
+
+
+def _nothing() -> None:
+    """Nobody is to be told."""

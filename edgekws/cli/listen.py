@@ -11,9 +11,8 @@ from edgekws.cli.setup import begin
 from edgekws.errors import BundleError, ConfigError, SinkError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from edgekws.audio.source import AudioSource, Condition
+    from edgekws.audio.ears import Ears
+    from edgekws.audio.source import AudioSource
     from edgekws.dispatch.commands import Command, CommandTable
     from edgekws.runtime.config import ListenConfig
     from edgekws.runtime.decide import Decider
@@ -31,23 +30,26 @@ def run(args: argparse.Namespace) -> int:
     gc.disable()  # next to nothing that loading makes is garbage: to look for it costs a tenth
     begin(verbose=args.verbose, quiet=False)
     notifier = _notifier()
+    from edgekws.audio.source import Condition
     from edgekws.cli.beside import company
     from edgekws.dispatch.journal import Journal
     from edgekws.runtime.daemon import Daemon
 
     assembly = Assembly(args)
     parts = assembly.build()
-    source, condition = _open_source(assembly.source, parts.detector.model, wait=args.wait)
+    source, ears = _open_source(assembly.source, parts.detector.model, wait=args.wait)
     beside = company(assembly.config, parts.detector)
     daemon = Daemon(
         source,
         parts,
         Journal(sys.stdout),
         rebuild=assembly.build,
-        condition=beside.condition(condition),
+        condition=beside.condition(Condition if ears is None else ears.condition),
         notifier=notifier,
         onlookers=beside.onlookers(),
     )
+    if ears is not None:
+        ears.on_change = daemon.look_soon
     with ExitStack() as closing:
         companions = beside.open(daemon, closing)
         gc.freeze()  # it stays to the end, and no later search goes over it again
@@ -170,24 +172,25 @@ def _check_rate(model: "ModelSpec", old: "Parts | None") -> None:
 
 def _open_source(
     text: str, model: "ModelSpec", *, wait: bool
-) -> tuple["AudioSource", "Callable[[], Condition]"]:
-    """Build the source and what tells of its condition.
+) -> tuple["AudioSource", "Ears | None"]:
+    """Build the source, and the ears that one has which is live.
 
-    One that is live is brought back when it dies, and its blocks end with the model's steps.
+    They bring it back when it dies, and know of its condition; its blocks end with the model's
+    steps.
     """
     from edgekws.audio.ears import Ears
     from edgekws.audio.live import Aligned
-    from edgekws.audio.source import LIVE, Condition, LiveSource, open_source
+    from edgekws.audio.source import LIVE, LiveSource, open_source
 
     features, samples = model.features, model.step_frames * model.features.hop
     source = open_source(text, sample_rate=features.sample_rate, block_samples=samples)
     if text.partition(":")[0] not in LIVE:
-        return source, Condition
+        return source, None
     ears = Ears(cast(LiveSource, source), wait=wait)
     lead = features.window - features.hop
     if lead > samples:
-        return ears, ears.condition
-    return Aligned(ears, block_samples=samples, lead_samples=lead), ears.condition
+        return ears, ears
+    return Aligned(ears, block_samples=samples, lead_samples=lead), ears
 
 
 def _commands(

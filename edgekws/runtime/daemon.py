@@ -120,6 +120,10 @@ class Daemon:
             self._parts, self._desk, muted=self._muted, reloads=self._reloader.count
         )
 
+    def look_soon(self) -> None:
+        """Tell of the health now, rather than within a second."""
+        self._watch.poke()
+
     def mute(self) -> None:
         """From the next block on let the model hear silence, and act on nothing."""
         self._muted = True
@@ -211,6 +215,7 @@ class Daemon:
         self._onlookers.follow(new.detector)
         desk.replace(new.table)
         self._parts = new
+        self._watch.poke()
         log.info("reloaded bundle=%s", new.bundle)
 
     def _drain(self, desk: Desk) -> None:
@@ -242,7 +247,8 @@ class Daemon:
 
     def _look(self) -> None:
         """Look at the main loop, on the thread of the watch."""
-        self._lookout.look(self.health())
+        if self._lookout.is_due(*self._examiner.state(self._parts, muted=self._muted)):
+            self._lookout.look(self.health())
         if self._reloading and not self._reloader.busy:
             self._reloading = False
             self._notifier.ready()

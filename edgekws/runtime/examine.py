@@ -3,11 +3,13 @@
 from collections.abc import Callable
 
 from edgekws.audio.source import AudioSource, Condition
+from edgekws.events import LinkHealth
 from edgekws.runtime.desk import Desk
 from edgekws.runtime.health import (
     DispatchCounts,
     Health,
     Signs,
+    State,
     judge,
     level_dbfs,
     link_complaint,
@@ -30,18 +32,15 @@ class Examiner:
         self._source, self._condition = source, condition
         self._vitals, self._scribe = vitals, scribe
 
+    def state(self, parts: Parts, *, muted: bool) -> tuple[State, str]:
+        """Return the state and its reason: a tenth of a look."""
+        return judge(self._signs(self._condition(), parts.table.links(), muted=muted))
+
     def look(self, parts: Parts, desk: Desk | None, *, muted: bool, reloads: int) -> Health:
         """Return how it is now; `desk` is None before the first sound."""
         condition, vitals = self._condition(), self._vitals
         links = parts.table.links()
-        signs = Signs(
-            live=condition.live,
-            muted=muted,
-            trouble=condition.trouble,
-            complaint=condition.complaint or self._scribe.complaint or link_complaint(links),
-            audio_age_seconds=vitals.age(vitals.audio),
-            step_age_seconds=vitals.age(vitals.step),
-        )
+        signs = self._signs(condition, links, muted=muted)
         state, reason = judge(signs)
         return Health(
             state=state,
@@ -62,6 +61,17 @@ class Examiner:
             unwritten=self._scribe.lost,
             dispatches=DispatchCounts() if desk is None else desk.counts(),
             links=links,
+        )
+
+    def _signs(self, condition: Condition, links: tuple[LinkHealth, ...], *, muted: bool) -> Signs:
+        vitals = self._vitals
+        return Signs(
+            live=condition.live,
+            muted=muted,
+            trouble=condition.trouble,
+            complaint=condition.complaint or self._scribe.complaint or link_complaint(links),
+            audio_age_seconds=vitals.age(vitals.audio),
+            step_age_seconds=vitals.age(vitals.step),
         )
 
     def busy_seconds(self) -> float:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Final
 
 from edgekws.events import HealthChange
-from edgekws.runtime.health import Health, words
+from edgekws.runtime.health import Health, State, words
 from edgekws.runtime.notify import Notifier
 from edgekws.runtime.vitals import Clock
 
@@ -36,6 +36,15 @@ class Lookout:
         self._pinged: float | None = None
         self._seen = (0, 0)
 
+    def is_due(self, state: State, reason: str) -> bool:
+        """Return whether a look is to be taken: all is not as it was, or long enough ago."""
+        now = self._clock()
+        return (
+            (state, reason) != (self._state, self._reason)
+            or self._status_due(now)
+            or self._ping_due(now)
+        )
+
     def look(self, health: Health) -> None:
         """Take a new health and tell whom it concerns."""
         changed = (health.state, health.reason) != (self._state, self._reason)
@@ -44,10 +53,19 @@ class Lookout:
             self._tell(HealthChange(health.state, health.reason))
         self._state, self._reason = health.state, health.reason
         now = self._clock()
-        if changed or self._told is None or now - self._told >= STATUS_SECONDS:
+        if changed or self._status_due(now):
             self._told = now
             self._notifier.status(words(health))
         self._ping(health, now)
+
+    def _status_due(self, now: float) -> bool:
+        return self._told is None or now - self._told >= STATUS_SECONDS
+
+    def _ping_due(self, now: float) -> bool:
+        limit = self._notifier.watchdog_seconds
+        if limit is None:
+            return False
+        return self._pinged is None or now - self._pinged >= limit / _PINGS_PER_WATCHDOG
 
     def _log(self, health: Health) -> None:
         if not self._state and health.state == "starting":
@@ -57,10 +75,7 @@ class Lookout:
         log.log(logging.WARNING if bad else logging.INFO, "health %s%s", health.state, reason)
 
     def _ping(self, health: Health, now: float) -> None:
-        limit = self._notifier.watchdog_seconds
-        if limit is None:
-            return
-        if self._pinged is not None and now - self._pinged < limit / _PINGS_PER_WATCHDOG:
+        if not self._ping_due(now):
             return
         samples, steps = health.counters.samples, health.counters.steps
         if samples > self._seen[0] and steps > self._seen[1]:

@@ -10,7 +10,7 @@ from typing import Final, NoReturn
 
 from edgekws.audio.wake import WakePipe
 
-LOOK_SECONDS: Final = 0.5
+LOOK_SECONDS: Final = 1.0  # a look wakes a CPU: what changes pokes, the rest can wait so long
 HANG_SECONDS: Final = 20.0  # no block, and no opening of a device, takes so long on any board
 END_SECONDS: Final = 4.0  # after a signal: promised are 2, and by then all has been tried
 EXIT_HUNG: Final = 1
@@ -18,7 +18,7 @@ _STDERR: Final = 2
 
 
 class Watch:
-    """Calls `look` twice a second, and at once after a poke; what hangs ends with the process.
+    """Calls `look` once a second, and at once after a poke; what hangs ends with the process.
 
     `busy_seconds` says for how long the main loop has been at one thing. Signals wake it through
     `wake_fd`: `on_hangup` is called for SIGHUP; one that asks for the end starts a clock, and has

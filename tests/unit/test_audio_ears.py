@@ -113,6 +113,32 @@ def test_a_gap_is_as_long_as_the_loss() -> None:
     assert second.start - first.end == 7 * RATE
 
 
+@pytest.mark.parametrize(
+    ("lives", "told"),
+    [
+        (
+            [([SOUND] * 3, DIED), ABSENT, ([SOUND] * 2, None)],
+            ["no audio for 1.8 s", "no input device matches 'test'", ""],
+        ),
+        ([([SOUND, *[ZEROS] * 20], None), ([SOUND] * 2, None)], ["nothing but zeros for 2 s", ""]),
+    ],
+)
+def test_what_begins_and_ends_is_told_at_once(
+    lives: list[tuple[list[Pcm], Exception | None]], told: list[str]
+) -> None:
+    tape, heard = Tape(lives), [""]
+
+    def note() -> None:
+        trouble = ears.condition().trouble.partition(":")[0]
+        heard.extend([trouble] if trouble != heard[-1] else [])
+
+    with Ears(tape, pauses=PAUSES, clock=tape.clock) as ears:
+        ears.on_change = note
+        list(islice(ears, sum(len(sounds) for sounds, _ in lives)))
+        ears.stop()
+    assert heard[1:] == told
+
+
 def test_while_it_is_gone_the_reason_is_known() -> None:
     reasons: list[str] = []
     tape = Tape([([SOUND], DIED), ABSENT, ([SOUND], None)], dropped_frames=0)

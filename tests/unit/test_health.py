@@ -173,6 +173,34 @@ def test_changes_of_state_are_told_at_once_and_logged(
     manager.close()
 
 
+def test_a_look_is_due_with_a_change_a_ping_and_from_time_to_time(tmp_path: Path) -> None:
+    clock = Clock()
+    notifier = Notifier(str(tmp_path / "notify"), watchdog_seconds=20.0)
+    lookout = Lookout(notifier, untold, clock)
+    alike = (HEALTH.state, HEALTH.reason)
+    assert lookout.is_due(*alike)  # the first one
+    lookout.look(replace(HEALTH, counters=replace(COUNTERS, samples=1, steps=1)))
+    assert not lookout.is_due(*alike)
+    assert lookout.is_due("deaf", "zeros")
+    clock.seconds += 4.9
+    assert not lookout.is_due(*alike)
+    clock.seconds += 0.2
+    assert lookout.is_due(*alike)  # a ping
+    lookout.look(replace(HEALTH, counters=replace(COUNTERS, samples=2, steps=2)))
+    assert not lookout.is_due(*alike)
+    notifier.close()
+
+
+def test_the_words_are_never_older_than_ten_seconds() -> None:
+    clock = Clock()
+    lookout = Lookout(Notifier(""), untold, clock)
+    lookout.look(HEALTH)
+    clock.seconds += 9.9
+    assert not lookout.is_due(HEALTH.state, HEALTH.reason)
+    clock.seconds += 0.2
+    assert lookout.is_due(HEALTH.state, HEALTH.reason)
+
+
 def test_each_state_is_told_as_an_event_once() -> None:
     told: list[HealthChange] = []
     lookout = Lookout(Notifier(""), told.append, Clock())
