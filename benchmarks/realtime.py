@@ -1,8 +1,9 @@
 """What `edgekws listen` costs beside its bare detector in real time.
 
-Every step finds a CPU that has done other things meanwhile. Both hear the same talk at the same time, each from a program that prints a step every 80 ms. What
-wakes up by itself counts here, as it does not where audio comes as fast as the model can. Printed
-are the CPU seconds per second of audio and the medians of their ratios over the turns.
+Every step finds a CPU that has done other things meanwhile. Both hear the same talk at the same
+time, each from a program that prints a step every 80 ms. What wakes up by itself counts here, as it
+does not where audio comes as fast as the model can. Printed are the CPU seconds per second of audio
+and the medians of their ratios over the turns.
 """
 
 import argparse
