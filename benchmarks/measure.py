@@ -1,5 +1,6 @@
 """What the benchmarks share: the audio, instruction counts by callgrind, tables."""
 
+import argparse
 import os
 import re
 import shutil
@@ -87,6 +88,23 @@ def count_instructions(
         short, long = pool.map(lambda wav: _callgrind(command(wav), wav.with_suffix(".cg")), wavs)
     spent = {part: (long[part] - short[part]) / (long_seconds - SHORT_SECONDS) for part in long}
     return Count(sum(spent.values()), dict(sorted(spent.items(), key=lambda item: -item[1])))
+
+
+def daemon_parser(description: str | None) -> argparse.ArgumentParser:
+    """Return a parser of what every script takes that lets a daemon hear talk."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--bundle", type=Path, metavar="DIR", help="as for edgekws listen")
+    parser.add_argument("--audio", type=Path, metavar="WAV", help="repeated over the whole time")
+    return parser
+
+
+def turns_parser(description: str | None, *, seconds: int, turns: int) -> argparse.ArgumentParser:
+    """Return one for a script that compares by turns, with these defaults."""
+    parser = daemon_parser(description)
+    each = f"of audio in each turn ({seconds})"
+    parser.add_argument("--seconds", type=int, default=seconds, help=each)
+    parser.add_argument("--turns", type=int, default=turns, help=f"that count ({turns})")
+    return parser
 
 
 def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

@@ -10,7 +10,6 @@ once short: a second costs what the difference does, and loading and ending are 
 is kept aside and made in a first turn that does not count: installed packages have theirs.
 """
 
-import argparse
 import json
 import os
 import shlex
@@ -25,7 +24,7 @@ from typing import IO, Final
 
 import numpy as np
 from listening import SATELLITE, Listening
-from measure import RATE, print_table, run_script, speech, write_wav
+from measure import RATE, print_table, run_script, speech, turns_parser, write_wav
 from soak import noisy
 
 from edgekws.bundle import open_bundle
@@ -99,12 +98,7 @@ class Row:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--bundle", type=Path, metavar="DIR", help="as for edgekws listen")
-    parser.add_argument("--audio", type=Path, metavar="WAV", help="repeated over the whole time")
-    parser.add_argument("--seconds", type=int, default=300, help="of audio in each turn (300)")
-    parser.add_argument("--turns", type=int, default=9, help="that count (9)")
-    args = parser.parse_args()
+    args = turns_parser(__doc__, seconds=300, turns=9).parse_args()
     bundle = find_bundle(args.bundle)
     pcm = noisy(speech(args.audio))
     with tempfile.TemporaryDirectory(prefix="edgekws-") as folder:

@@ -6,7 +6,6 @@ does not where audio comes as fast as the model can. Printed are the CPU seconds
 and the medians of their ratios over the turns.
 """
 
-import argparse
 import json
 import shlex
 import subprocess
@@ -20,7 +19,7 @@ from typing import Final
 
 from drivers import WARM_UP_SECONDS
 from listening import Listening
-from measure import print_table, run_script, speech
+from measure import print_table, run_script, speech, turns_parser
 from overhead import hearing, keep_bytecode, write_audio
 from soak import noisy
 
@@ -30,12 +29,7 @@ FEEDER: Final = (sys.executable, str(Path(__file__).with_name("feeder.py")))
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--bundle", type=Path, metavar="DIR", help="as for edgekws listen")
-    parser.add_argument("--audio", type=Path, metavar="WAV", help="repeated over the whole time")
-    parser.add_argument("--seconds", type=int, default=60, help="of audio in each turn (60)")
-    parser.add_argument("--turns", type=int, default=5, help="that count (5)")
-    args = parser.parse_args()
+    args = turns_parser(__doc__, seconds=60, turns=5).parse_args()
     bundle = find_bundle(args.bundle).path
     with tempfile.TemporaryDirectory(prefix="edgekws-") as folder:
         keep_bytecode(Path(folder))

@@ -9,7 +9,6 @@ A line's delay is from sending the last sample of the step that decided it until
 read from the pipe: the features, the net, the trigger and the thread that writes are all in it.
 """
 
-import argparse
 import json
 import socket
 import subprocess
@@ -23,7 +22,7 @@ from typing import Final
 
 import numpy as np
 from listening import SATELLITE, Listening
-from measure import RATE, print_table, run_script, speech, write_wav
+from measure import RATE, daemon_parser, print_table, run_script, speech, write_wav
 
 from edgekws.events import Pcm
 from edgekws.runtime.wiring import find_bundle
@@ -68,9 +67,7 @@ class Bare:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--bundle", type=Path, metavar="DIR", help="as for edgekws listen")
-    parser.add_argument("--audio", type=Path, metavar="WAV", help="repeated over the whole time")
+    parser = daemon_parser(__doc__)
     parser.add_argument("--fast-seconds", type=int, default=3600, help="of audio, at full speed")
     parser.add_argument("--real-seconds", type=int, default=600, help="of audio, in real time")
     parser.add_argument("--most-mb-per-hour", type=float, default=1.0, help="that it may grow")

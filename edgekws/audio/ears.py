@@ -79,7 +79,7 @@ class Ears:
         return Condition(
             live=True,
             device=self._source.device,
-            trouble=self._vigil.trouble or self._loss,
+            trouble=self._trouble,
             complaint=self._vigil.complaint or self._losing() or self._pace.complaint,
             dropped_frames=self._dropped + self._dropped_now(),
             reopenings=self._reopenings,
@@ -123,12 +123,11 @@ class Ears:
             self._vigil.push(block)
             self._pace.push(block)
             self._watch_drops()
-            self._tell_change()
             unchanged = self._vigil.unchanged_seconds
             if self._loss and not unchanged:
                 _log.info("source back source=%s", self.name)
                 self._loss, self._pause = "", self._pauses.opening[0]
-                self.on_change()
+            self._tell_change()
             yield self._placed(block)
             if unchanged >= self._unchanged_until:
                 self._unchanged_pause = min(2 * self._unchanged_pause, self._pauses.unchanged[1])
@@ -138,8 +137,12 @@ class Ears:
             if not unchanged:
                 self._unchanged_until = self._unchanged_pause
 
+    @property
+    def _trouble(self) -> str:
+        return self._vigil.trouble or self._loss
+
     def _tell_change(self) -> None:
-        ailment = self._vigil.trouble or self._vigil.complaint
+        ailment = self._trouble or self._vigil.complaint
         if ailment != self._ailment:
             self._ailment = ailment
             self.on_change()
@@ -170,7 +173,7 @@ class Ears:
         if reason != self._loss:
             _log.warning("source lost: %s", reason)
         self._loss = reason
-        self.on_change()
+        self._tell_change()
 
     def _come_back(self) -> None:
         """Open the source again, however often it takes.
