@@ -1,15 +1,20 @@
 """Instructions that `edgekws listen` executes per second of audio, by valgrind's callgrind.
 
 A figure that noise does not move: the difference between a long and a short run, so that starting
-up is in neither. valgrind shows programs a processor with AVX2 and without AVX-512.
+up is in neither. valgrind shows programs a processor with AVX2 and without AVX-512. Counted is what
+hears a recording; with --beside also what hears the same on stdin, as live sound comes, and its
+bare detector hearing both.
 """
 
 import argparse
 import json
 import sys
 import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 from measure import Count, count_instructions, print_table, run_script, speech
 
@@ -20,42 +25,68 @@ from edgekws.export.repack import repack
 from edgekws.runtime.wiring import find_bundle
 
 
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How something hears: `command` takes the folder of a bundle and a WAV."""
+
+    name: str
+    command: Callable[[Path, Path | str], list[str]]
+    fed: bool = False
+
+
+def listen(bundle: Path, source: Path | str) -> list[str]:
+    """Return the command line of a daemon with nothing but a source."""
+    edgekws = [sys.executable, "-m", "edgekws", "listen", "--bundle", str(bundle)]
+    named = source if source == "-" else f"wav:{source}"
+    return [*edgekws, "--source", str(named), "--sink", "stdout:"]
+
+
+def detector(bundle: Path, source: Path | str) -> list[str]:
+    """Return the command line of the detector alone."""
+    driver = Path(__file__).with_name("drivers.py")
+    return [sys.executable, str(driver), "edgekws", str(source), str(bundle)]
+
+
+WAYS: Final = (
+    Way("`edgekws listen`", listen),
+    Way("`edgekws listen`, live", lambda bundle, _: listen(bundle, "-"), fed=True),
+    Way("the detector alone", detector),
+    Way("the detector alone, reading a pipe", lambda bundle, _: detector(bundle, "-"), fed=True),
+)
+
+
 def main() -> int:
     """Print a JSON object for each model file that was asked for, and a table on stderr."""
     args = _parser().parse_args()
     bundle, pcm = find_bundle(args.bundle), speech(args.audio)
     counts = {}
     for key in args.engine or [bundle.manifest.models[0].key]:
-        try:
-            counts[key] = count(bundle, key, pcm)
-        except EdgekwsError as error:  # an engine whose own code callgrind cannot run, perhaps
-            print(f"{key}: {error}", file=sys.stderr)
-        else:
-            print(json.dumps(_row(bundle, key, counts[key])), flush=True)
+        for way in WAYS if args.beside else WAYS[:1]:
+            try:
+                found = counts[key, way.name] = count(bundle, key, pcm, way)
+            except EdgekwsError as error:  # an engine whose own code callgrind cannot run, perhaps
+                print(f"{key}, {way.name}: {error}", file=sys.stderr)
+            else:
+                print(json.dumps(_row(bundle, key, way, found)), flush=True)
     parts = list(dict.fromkeys(part for found in counts.values() for part in found.parts))
-    rows = [[key, *_millions(found, parts)] for key, found in counts.items()]
+    rows = [[", ".join(name), *_millions(found, parts)] for name, found in counts.items()]
     print_table(["millions per second of audio", "all", *parts], rows)
     return 0 if counts else 1
 
 
-def count(bundle: Bundle, key: str, pcm: Pcm) -> Count:
-    """Count what `edgekws listen` executes with one model file of a bundle."""
+def count(bundle: Bundle, key: str, pcm: Pcm, way: Way) -> Count:
+    """Count what one way of hearing executes with one model file of a bundle."""
     with tempfile.TemporaryDirectory() as folder:
         target = bundle.manifest.target
         alone = repack(bundle.path, Path(folder), target, say=lambda _: None, models=[key])
-        return count_instructions(partial(listen, alone), pcm)
+        return count_instructions(partial(way.command, alone), pcm, fed=way.fed)
 
 
-def listen(bundle: Path, wav: Path) -> list[str]:
-    """Return the command line that hears a WAV."""
-    edgekws = [sys.executable, "-m", "edgekws", "listen", "--bundle", str(bundle)]
-    return [*edgekws, "--source", f"wav:{wav}", "--sink", "stdout:"]
-
-
-def _row(bundle: Bundle, key: str, count: Count) -> dict[str, object]:
+def _row(bundle: Bundle, key: str, way: Way, count: Count) -> dict[str, object]:
     return {
         "bundle": f"{bundle.manifest.name} {bundle.manifest.version}",
         "model": key,
+        "way": way.name,
         "instructions_per_second": round(count.total),
         "parts": {part: round(cost) for part, cost in count.parts.items()},
     }
@@ -71,6 +102,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--engine", action="append", metavar="FORMAT-PRECISION", help="default: the bundle's first"
     )
+    parser.add_argument("--beside", action="store_true", help="count its bare detector too")
     parser.add_argument("--audio", type=Path, help="a 16 kHz WAV; default: synthesized speech")
     return parser
 

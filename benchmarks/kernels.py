@@ -139,8 +139,9 @@ def elsewhere(subject: Subject, heard: Sequence[Pcm], runtime: Path) -> list[Flo
     with tempfile.TemporaryDirectory() as aside:
         given, taken = Path(aside, "steps.npy"), Path(aside, "scores.npy")
         np.save(given, [subject.steps(pcm) for pcm in heard])
-        argv = [runtime, "-c", THERE, subject.bundle.path.absolute(), subject.entry.key]
-        subprocess.run([*argv, given, taken], check=True, cwd=ROOT, env={"PYTHONPATH": str(ROOT)})
+        folder, key = subject.bundle.path.absolute(), subject.entry.key
+        argv: list[str | Path] = [runtime, "-c", THERE, folder, key, given, taken]
+        subprocess.run(argv, check=True, cwd=ROOT, env={"PYTHONPATH": str(ROOT)})
         return list(np.load(taken))
 
 

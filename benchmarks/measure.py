@@ -73,19 +73,23 @@ def write_wav(path: Path, pcm: Pcm, *, seconds: float) -> Path:
 
 
 def count_instructions(
-    command: Callable[[Path], Sequence[str]], pcm: Pcm, *, long_seconds: int = LONG_SECONDS
+    command: Callable[[Path], Sequence[str]],
+    pcm: Pcm,
+    *,
+    long_seconds: int = LONG_SECONDS,
+    fed: bool = False,
 ) -> Count:
     """Run a command on a short and on a long WAV under callgrind; return what a second costs.
 
-    What the start costs is in both and so in neither. Raises MissingExtraError without valgrind,
-    EdgekwsError for a command that fails under it.
+    `fed` ones find it on stdin, by a pipe. What the start costs is in both and so in neither.
+    Raises MissingExtraError without valgrind, EdgekwsError for a command that fails under it.
     """
     if shutil.which("valgrind") is None:
         raise MissingExtraError("counting instructions needs valgrind: apt-get install valgrind")
     lengths = (SHORT_SECONDS, long_seconds)
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(len(lengths)) as pool:
         wavs = [write_wav(Path(folder, f"{s}.wav"), pcm, seconds=s) for s in lengths]
-        short, long = pool.map(lambda wav: _callgrind(command(wav), wav.with_suffix(".cg")), wavs)
+        short, long = pool.map(lambda wav: _callgrind(command(wav), wav, fed=fed), wavs)
     spent = {part: (long[part] - short[part]) / (long_seconds - SHORT_SECONDS) for part in long}
     return Count(sum(spent.values()), dict(sorted(spent.items(), key=lambda item: -item[1])))
 
@@ -113,19 +117,20 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         print(f"| {' | '.join(cells)} |", file=sys.stderr)
 
 
-def _callgrind(command: Sequence[str], dump: Path) -> Counter[str]:
-    """Return the instructions that a command executes, by part."""
+def _callgrind(command: Sequence[str], wav: Path, *, fed: bool) -> Counter[str]:
+    """Return the instructions that a command executes on a WAV, by part."""
+    dump = wav.with_suffix(".cg")
     argv = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={dump}", *command]
     done = subprocess.run(
         argv,
+        input=wav.read_bytes() if fed else None,
         env={**os.environ, "PYTHONHASHSEED": "0"},
         capture_output=True,
-        text=True,
         timeout=TIMEOUT_SECONDS,
         check=False,
     )
     if done.returncode:
-        said = [line for line in done.stderr.splitlines() if not line.startswith("==")]
+        said = [line for line in done.stderr.decode().splitlines() if not line.startswith("==")]
         raise EdgekwsError(f"under callgrind: {' '.join(said[-1:]) or done.returncode}")
     return _parts(dump)
 

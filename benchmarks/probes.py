@@ -77,7 +77,7 @@ class Probe:
             loss.backward()  # type: ignore[no-untyped-call]
             return loss
 
-        optimizer.step(closure)  # type: ignore[no-untyped-call, arg-type]
+        optimizer.step(closure)  # type: ignore[no-untyped-call]
 
     @torch.inference_mode()
     def scores(self, features: Floats) -> Floats:

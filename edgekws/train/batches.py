@@ -1,10 +1,14 @@
 """Training batches drawn without end from a corpus, and validation clips cut to one length."""
 
+import os
 import signal
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from multiprocessing import parent_process
+from threading import Thread
+from typing import Final, NamedTuple
 
 import numpy as np
 import torch
@@ -13,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
 
+from edgekws.errors import EXIT_INTERRUPTED
 from edgekws.events import Floats, Pcm
 from edgekws.specs import SILENCE, UNKNOWN, FeatureSpec
 from edgekws.train import augment
@@ -24,7 +29,10 @@ from edgekws.train.recipe import Recipe
 from edgekws.train.talk import join
 from edgekws.train.voice import vary_voice
 
-ONE_LABEL_SECONDS = 1.5  # a clip longer than this is continuous speech: any part of it will do
+ENDING_SECONDS: Final = 8.0
+ONE_LABEL_SECONDS: Final = (
+    1.5  # a clip longer than this is continuous speech: any part of it will do
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,19 +251,30 @@ def load(stream: ExampleStream, *, workers: int) -> Iterator[Examples]:
         batch_size=None,
         num_workers=count,
         prefetch_factor=8 if count else None,
-        worker_init_fn=_leave_interrupts_to_the_parent,
+        worker_init_fn=_begin_worker,
     )
     with interrupts_kept_back():  # dropped half made, torch's iterator writes a traceback
         return iter(loader)
 
 
-def _leave_interrupts_to_the_parent(_worker: int) -> None:
-    """Say nothing of its end either: what fails here, torch raises in the parent.
+def _begin_worker(_worker: int) -> None:
+    """Leave interrupts to the parent, say nothing of an end, and never live on without it.
 
-    Only the thread that hands a batch over would write, when the parent ends in between.
+    What fails here, torch raises in the parent; only the thread that hands a batch over would
+    write, when the parent ends in between.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     sys.excepthook = lambda *_fault: None
+    Thread(target=_end_behind_the_parent, name="parent", daemon=True).start()
+
+
+def _end_behind_the_parent() -> None:
+    """End the process where torch does not: it misses a parent that was killed before its loop."""
+    parent = parent_process()
+    assert parent is not None, "a worker is a process of its own"
+    parent.join()
+    time.sleep(ENDING_SECONDS)  # torch looks every 5 s, and ends with its temporary files removed
+    os._exit(EXIT_INTERRUPTED)
 
 
 def _gain(rng: Generator, low_db: float, high_db: float) -> np.float32:

@@ -38,7 +38,7 @@ def run_in_processes(work: Callable[[Ranks], object], count: int, *, threads: in
     with tempfile.TemporaryDirectory(prefix="edgekws-") as folder:
         try:
             with interrupts_kept_back():
-                args = (count, work, threads, f"file://{folder}/meeting", faults)
+                args = (os.getpid(), count, work, threads, f"file://{folder}/meeting", faults)
                 started = start_processes(  # type: ignore[no-untyped-call]
                     _be_rank, args, nprocs=count, join=False, start_method="fork"
                 )
@@ -53,6 +53,7 @@ def run_in_processes(work: Callable[[Ranks], object], count: int, *, threads: in
 
 def _be_rank(
     rank: int,
+    parent: int,
     count: int,
     work: Callable[[Ranks], object],
     threads: int,
@@ -61,6 +62,8 @@ def _be_rank(
 ) -> None:
     """Work as one of the ranks; what fails is told to whoever started it, who alone says it."""
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # until it talks: see ranks.py
+    if os.getppid() != parent:  # torch has it interrupted only by an end that is still to come
+        sys.exit(EXIT_INTERRUPTED)
     torch.set_num_threads(threads)
     try:
         with joined(rank, count, meeting=meeting) as ranks:
