@@ -136,7 +136,7 @@ def _search(
             break
         job.say(
             f"kept in float: {trial.tensor}, because in 8 bits {best.agreement:.1%} of rows get "
-            f"the float model's label, without it {trial.agreement:.1%}"
+            f"the float model's label or one as good, without it {trial.agreement:.1%}"
         )
         best = trial
         if best.agreement >= AGREEMENT:

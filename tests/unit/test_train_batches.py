@@ -1,10 +1,5 @@
 """Batches: reproducible draws in the shares that the recipe states, laid where the net looks."""
 
-import os
-import signal
-import subprocess
-import sys
-from contextlib import suppress
 from dataclasses import replace
 
 import msgspec
@@ -19,7 +14,7 @@ from edgekws.train.dataset import HARD_NEGATIVES, Clip, Corpus
 from edgekws.train.recipe import Recipe
 from edgekws.train.recipe_data import AugmentRecipe
 from edgekws.train.recipe_training import DistillationRecipe
-from tests.commands import PATIENCE_SECONDS, ROOT
+from tests.orphans import assert_none_is_left
 from tests.training import recipe_of, recipe_text, tone_corpus
 
 WINDOW = Window(24, MFCC_40)
@@ -66,39 +61,14 @@ def test_one_worker_gives_the_draws_of_none() -> None:
         assert_equal(batch, same)
 
 
-KILLED_AT_THE_FORK = """
-import os, signal, time
+def test_a_worker_whose_parent_is_killed_before_it_began_ends_too() -> None:
+    assert_none_is_left("""
 from edgekws.train.batches import ExampleStream, load
 from tests.training import tone_corpus
 from tests.unit.test_train_batches import WINDOW, recipe
 
-parent = os.getpid()
-
-def begin_when_it_is_dead():
-    while os.getppid() == parent:
-        time.sleep(0.01)
-
-os.register_at_fork(
-    after_in_parent=lambda: os.kill(parent, signal.SIGKILL),
-    after_in_child=begin_when_it_is_dead,
-)
 load(ExampleStream(tone_corpus(), recipe(), WINDOW, epoch=0), workers=1)
-"""
-
-
-def test_a_worker_whose_parent_is_killed_before_it_began_ends_too() -> None:
-    parent = subprocess.Popen(
-        [sys.executable, "-c", KILLED_AT_THE_FORK],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        start_new_session=True,
-    )
-    try:
-        parent.communicate(timeout=PATIENCE_SECONDS)  # until nobody has its stdout open any more
-    finally:
-        with suppress(ProcessLookupError):
-            os.killpg(parent.pid, signal.SIGKILL)
-    assert parent.returncode == -signal.SIGKILL
+""")
 
 
 def test_audio_is_whole_frames_on_the_int16_scale() -> None:

@@ -20,6 +20,7 @@ from edgekws.train.recipe import Recipe
 from edgekws.train.recipe_data import AugmentRecipe
 from edgekws.train.recipe_training import DistillationRecipe
 from tests.loops import largest_difference, log_of, net, recipe, trainer, with_options
+from tests.orphans import assert_none_is_left
 from tests.runs import trained
 from tests.training import tone_corpus
 
@@ -151,6 +152,14 @@ def test_what_fails_in_one_ends_all(tmp_path: Path) -> None:
 
     with pytest.raises(RunError, match=r"process 1 of 2: unforeseen OSError: .*No space left"):
         run_in_processes(work, 2, threads=1)
+
+
+def test_a_rank_whose_parent_is_killed_before_it_began_ends_too() -> None:
+    assert_none_is_left("""
+from edgekws.train.processes import run_in_processes
+
+run_in_processes(lambda ranks: None, 2, threads=1)
+""")
 
 
 def prepared(recordings: str) -> str:
