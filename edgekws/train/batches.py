@@ -29,10 +29,10 @@ from edgekws.train.recipe import Recipe
 from edgekws.train.talk import join
 from edgekws.train.voice import vary_voice
 
+ONE_LABEL_SECONDS: Final = 1.5
+"""A clip longer than this is continuous speech: any part of it will do."""
 ENDING_SECONDS: Final = 8.0
-ONE_LABEL_SECONDS: Final = (
-    1.5  # a clip longer than this is continuous speech: any part of it will do
-)
+"""For a worker to end by itself when its parent is gone."""
 
 
 @dataclass(frozen=True, slots=True)
