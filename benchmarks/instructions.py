@@ -12,11 +12,10 @@ import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Final
 
-from measure import Count, count_instructions, print_table, run_script, speech
+from measure import Count, count_instructions, detector_alone, print_table, run_script, speech
 
 from edgekws.bundle import Bundle
 from edgekws.errors import EdgekwsError
@@ -27,31 +26,24 @@ from edgekws.runtime.wiring import find_bundle
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """How something hears: `command` takes the folder of a bundle and a WAV."""
+    """How something hears: `command` takes the folder of a bundle and a WAV, or "-" where `fed`."""
 
     name: str
-    command: Callable[[Path, Path | str], list[str]]
+    command: Callable[[Path, str], list[str]]
     fed: bool = False
 
 
-def listen(bundle: Path, source: Path | str) -> list[str]:
+def listen(bundle: Path, source: str) -> list[str]:
     """Return the command line of a daemon with nothing but a source."""
     edgekws = [sys.executable, "-m", "edgekws", "listen", "--bundle", str(bundle)]
-    named = source if source == "-" else f"wav:{source}"
-    return [*edgekws, "--source", str(named), "--sink", "stdout:"]
-
-
-def detector(bundle: Path, source: Path | str) -> list[str]:
-    """Return the command line of the detector alone."""
-    driver = Path(__file__).with_name("drivers.py")
-    return [sys.executable, str(driver), "edgekws", str(source), str(bundle)]
+    return [*edgekws, "--source", source if source == "-" else f"wav:{source}", "--sink", "stdout:"]
 
 
 WAYS: Final = (
     Way("`edgekws listen`", listen),
-    Way("`edgekws listen`, live", lambda bundle, _: listen(bundle, "-"), fed=True),
-    Way("the detector alone", detector),
-    Way("the detector alone, reading a pipe", lambda bundle, _: detector(bundle, "-"), fed=True),
+    Way("`edgekws listen`, live", listen, fed=True),
+    Way("the detector alone", detector_alone),
+    Way("the detector alone, reading a pipe", detector_alone, fed=True),
 )
 
 
@@ -79,7 +71,11 @@ def count(bundle: Bundle, key: str, pcm: Pcm, way: Way) -> Count:
     with tempfile.TemporaryDirectory() as folder:
         target = bundle.manifest.target
         alone = repack(bundle.path, Path(folder), target, say=lambda _: None, models=[key])
-        return count_instructions(partial(way.command, alone), pcm, fed=way.fed)
+
+        def command(wav: Path) -> list[str]:
+            return way.command(alone, "-" if way.fed else str(wav))
+
+        return count_instructions(command, pcm, fed=way.fed)
 
 
 def _row(bundle: Bundle, key: str, way: Way, count: Count) -> dict[str, object]:

@@ -94,6 +94,12 @@ def count_instructions(
     return Count(sum(spent.values()), dict(sorted(spent.items(), key=lambda item: -item[1])))
 
 
+def detector_alone(bundle: Path, source: str) -> list[str]:
+    """Return the command line of what does nothing but hear: a WAV, or "-" for raw samples."""
+    driver = Path(__file__).with_name("drivers.py")
+    return [sys.executable, str(driver), "edgekws", source, str(bundle)]
+
+
 def daemon_parser(description: str | None) -> argparse.ArgumentParser:
     """Return a parser of what every script takes that lets a daemon hear talk."""
     parser = argparse.ArgumentParser(description=description)

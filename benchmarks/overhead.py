@@ -14,7 +14,6 @@ import json
 import os
 import shlex
 import subprocess
-import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import asdict, astuple, dataclass, replace
@@ -24,7 +23,7 @@ from typing import IO, Final
 
 import numpy as np
 from listening import SATELLITE, Listening
-from measure import RATE, print_table, run_script, speech, turns_parser, write_wav
+from measure import RATE, detector_alone, print_table, run_script, speech, turns_parser, write_wav
 from soak import noisy
 
 from edgekws.bundle import open_bundle
@@ -174,8 +173,7 @@ def reading(bundle: Path, audio: Lengths) -> Cost:
 
 def hearing(bundle: Path, wav: Path, *, stdin: IO[bytes] | None = None) -> float:
     """Return the CPU seconds per second of audio of a process that does nothing but hear."""
-    driver = [sys.executable, str(Path(__file__).with_name("drivers.py"))]
-    argv = [*driver, "edgekws", str(wav), str(bundle)]
+    argv = detector_alone(bundle, str(wav))
     done = subprocess.run(argv, stdin=stdin, stdout=subprocess.PIPE, check=True)
     return float(json.loads(done.stdout)["cpu_seconds_per_second"])
 

@@ -12,7 +12,6 @@ read from the pipe: the features, the net, the trigger and the thread that write
 import json
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Sequence
@@ -22,7 +21,7 @@ from typing import Final
 
 import numpy as np
 from listening import SATELLITE, Listening
-from measure import RATE, daemon_parser, print_table, run_script, speech, write_wav
+from measure import RATE, daemon_parser, detector_alone, print_table, run_script, speech, write_wav
 
 from edgekws.events import Pcm
 from edgekws.runtime.wiring import find_bundle
@@ -152,8 +151,7 @@ def bare(bundle: Path, pcm: Pcm, *, seconds: int) -> Bare:
     """Let the detector alone hear up to ten minutes of the same audio, in a process of its own."""
     with tempfile.TemporaryDirectory() as folder:
         wav = write_wav(Path(folder, "a.wav"), pcm, seconds=min(seconds, BARE_SECONDS))
-        driver = [sys.executable, str(Path(__file__).with_name("drivers.py"))]
-        argv = [*driver, "edgekws", str(wav), str(bundle)]
+        argv = detector_alone(bundle, str(wav))
         done = subprocess.run(argv, capture_output=True, check=True)
     figures = json.loads(done.stdout)
     return Bare(
