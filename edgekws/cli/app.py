@@ -23,6 +23,7 @@ GROUPS: Final = {
     "bundle": ("bundle",),
     "captures": ("captures",),
     "cloud": ("adapt", "export", "demo"),
+    "averaging": ("average",),
     "data": ("synth", "fetch"),
     "checking": ("data",),
     "link": ("link",),

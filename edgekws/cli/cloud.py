@@ -4,7 +4,7 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,6 @@ from edgekws.cli.interrupts import interruptible
 from edgekws.errors import EXIT_INTERRUPTED, UsageError
 
 if TYPE_CHECKING:
-    from edgekws.train.progress import Reporter
     from edgekws.train.run import Report, Run
 
 
@@ -156,13 +155,14 @@ def _adapt(args: argparse.Namespace) -> int:
         reporter.say(f"interrupted; the same command goes on {where} {args.out}")
         return EXIT_INTERRUPTED
     if run is not None:
-        _tell(run, args.out, reporter)
+        tell_run(run, args.out, reporter.say)
     return 0
 
 
-def _tell(run: "Run", out: Path, reporter: "Reporter") -> None:
+def tell_run(run: "Run", out: Path, say: Callable[[str], None]) -> None:
+    """Print the figures of a finished run, where it is, and what to do with it."""
     for line in report_lines(run.report):
-        reporter.say(line)
+        say(line)
     report = run.report
     _result({"run": str(out), "accuracy": report.accuracy, "macro_f1": report.macro_f1})
     _say(f"next: edgekws export {out} --target rpi --out dist")

@@ -14,14 +14,13 @@ from edgekws.runtime.evaluate import Truth
 from edgekws.runtime.steps import steps_for
 from edgekws.specs import GraphSpec, ModelSpec, TriggerSpec
 from edgekws.train.run import Run
-from edgekws.train.stream import Stream, load_stream
+from edgekws.train.stream import STREAM_FILE, Stream, load_stream
 from edgekws.tuning.choose import THRESHOLDS, choose_triggers, trigger_at
 from edgekws.tuning.heard import Heard, hear
 from edgekws.tuning.page import Page, render
 from edgekws.tuning.report import Judged, judge, picture
 from edgekws.tuning.tune import stream_metrics
 
-STREAM_FILE: Final = "stream.npz"
 STREAM_DATA: Final = (
     "held-out commands laid into noise and other speech, the half that no threshold was chosen on"
 )

@@ -8,7 +8,6 @@ from typing import Final
 import torch
 
 from edgekws.digest import sha256_hex
-from edgekws.errors import RunError
 from edgekws.specs import MFCC_40, FeatureSpec
 from edgekws.train.auxiliary import build_beside
 from edgekws.train.batches import ExampleStream, Window
@@ -20,16 +19,16 @@ from edgekws.train.initialization import initialize
 from edgekws.train.loop import CHECKPOINT_FILE, Trainer
 from edgekws.train.nets import StreamingNet, build_net
 from edgekws.train.outcome import finished_run, save_audio
+from edgekws.train.place import clear_place, require_place
 from edgekws.train.pretrained import Base, load_base, new_head
 from edgekws.train.processes import run_in_processes
 from edgekws.train.progress import Reporter, unheard
 from edgekws.train.ranks import ALONE, Ranks, agreed
 from edgekws.train.recipe import Recipe, load_recipe
-from edgekws.train.run import RUN_FILE, Run, save_run, write_aside
+from edgekws.train.run import RECIPE_FILE, Run, save_run, write_aside
 from edgekws.train.soft_targets import load_soft_teacher
 from edgekws.train.validation import Validation, validation_clips
 
-RECIPE_FILE: Final = "recipe.toml"
 NORMALIZATION_BATCHES: Final = 24
 
 
@@ -99,7 +98,7 @@ def _prepare(
     recipe, sha256 = load_recipe(task.recipe, base=task.base)
     recipe_text = task.recipe.read_bytes()
     if ranks.leads:
-        require_place(task)
+        require_place(task.out, overwrite=task.overwrite)
     torch.manual_seed(recipe.seed)
     base = load_base(recipe.base) if recipe.base else None
     spec = base.run.features if base else MFCC_40
@@ -146,25 +145,6 @@ def _fingerprint(prepared: Prepared) -> str:
     trainer = prepared.trainer
     clips = [(clip.label, clip.split) for clip in trainer.corpus.clips]
     return sha256_hex(f"{trainer.recipe_sha256} {trainer.corpus.labels} {clips}".encode())
-
-
-def require_place(task: Adaptation) -> None:
-    """Make the run folder; RunError where it cannot be, or holds what is not to be replaced."""
-    if (task.out / RUN_FILE).exists() and not task.overwrite:
-        raise RunError(f"{task.out}: holds a finished run; name another --out, or add --overwrite")
-    try:
-        task.out.mkdir(parents=True, exist_ok=True)
-    except OSError as fault:
-        raise RunError(
-            f"{task.out}: cannot be made a folder ({fault.strerror}); name another --out"
-        ) from fault
-
-
-def clear_place(out: Path) -> None:
-    """Take the mark of a finished run away; a checkpoint left beside it was already used up."""
-    if (out / RUN_FILE).exists():
-        (out / CHECKPOINT_FILE).unlink(missing_ok=True)
-        (out / RUN_FILE).unlink()
 
 
 def _net(

@@ -96,6 +96,15 @@ class ExampleStream(IterableDataset[Examples]):
         examples = wanted or min(32_000, max(1_000, 4 * len(self.clips)))
         return max(1, examples // self.recipe.optimizer.batch)
 
+    def label_shares(self) -> list[float]:
+        """Return what share of the examples each label has, in the order of the labels."""
+        silent = self.recipe.data.silence_fraction
+        shares = dict.fromkeys(self.classes, 0.0)
+        for clip, weight in zip(self.clips, self.weights.tolist(), strict=True):
+            shares[clip.label] += (1.0 - silent) * weight
+        shares[SILENCE] += silent
+        return list(shares.values())
+
     def _batch(self, rng: Generator, own: Generator) -> Examples:
         """Draw who speaks in the batch, alike on every rank, and then how, each its own part."""
         size, mine = self.recipe.optimizer.batch, self.ranks.own(self.recipe.optimizer.batch)

@@ -30,7 +30,7 @@ from edgekws.train.checkpoint import (
 )
 from edgekws.train.dataset import Corpus
 from edgekws.train.evaluate import Normalizer
-from edgekws.train.losses import Teacher
+from edgekws.train.losses import Teacher, logit_offsets
 from edgekws.train.nets import StreamingNet
 from edgekws.train.optimizers import build_optimizer, training_mode
 from edgekws.train.patience import (
@@ -182,6 +182,7 @@ class Trainer:
             self.teacher,
             tuple(self.beside.values()),
             self.ranks,
+            self._offsets(stream),
         )
         seed = self.recipe.seed * 100_003 + epoch + (self.ranks.rank << 40)
         masks = torch.Generator().manual_seed(seed)
@@ -206,6 +207,10 @@ class Trainer:
         seconds = round(time.monotonic() - began, 1)
         number = running.number + 1
         return EpochFigures(epoch + 1, number, total / batches, loss, accuracy, rate, seconds)
+
+    def _offsets(self, stream: ExampleStream) -> Tensor | None:
+        wanted = self.recipe.optimizer.logit_adjustment
+        return logit_offsets(stream.label_shares()) if wanted else None
 
     def _validate(self, phase: PhaseRecipe) -> tuple[float, float]:
         """Return loss and accuracy as rank 0 finds them, so that all decide alike."""

@@ -1,7 +1,7 @@
 """What a finished training leaves: figures, what the run is made of, and audio for `export`."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -11,15 +11,15 @@ from numpy.typing import NDArray
 from edgekws.events import Floats, Pcm
 from edgekws.runtime.figures import clip_report
 from edgekws.train.batches import ExampleStream, Window
-from edgekws.train.dataset import Corpus, Folders
+from edgekws.train.dataset import Folders
 from edgekws.train.evaluate import Normalizer, clip_logits
 from edgekws.train.loop import Trainer
 from edgekws.train.nets import StreamingNet
 from edgekws.train.pretrained import Base
 from edgekws.train.recipe import Recipe
-from edgekws.train.recipe_data import DataRecipe
-from edgekws.train.run import LabelFigures, Report, Run, RunSource, write_aside
-from edgekws.train.stream import lay_stream, save_stream
+from edgekws.train.run import LabelFigures, Report, Run, RunSource, Split, write_aside
+from edgekws.train.run_audio import CALIBRATION_FILE, HELDOUT_FILE
+from edgekws.train.stream import STREAM_FILE, lay_stream, save_stream
 from edgekws.train.validation import Validation
 
 CALIBRATION_CLIPS: Final = 256
@@ -30,7 +30,14 @@ def finished_run(
 ) -> Run:
     """Return what is to be known of the net that came out of a training."""
     recipe, corpus, features = trainer.recipe, trainer.corpus, trainer.features
-    report = build_report(net, features, corpus, trainer.validation, recipe.data)
+    report = build_report(
+        net,
+        features,
+        trainer.validation,
+        corpus.labels,
+        split="speaker-disjoint" if corpus.speaker_disjoint else "clip-disjoint",
+        language_of=recipe.data.language_of,
+    )
     origin = base.run if base else None
     return Run(
         schema=1,
@@ -59,30 +66,31 @@ def finished_run(
 def build_report(
     net: StreamingNet,
     features: Normalizer,
-    corpus: Corpus,
     validation: Validation,
-    recipe: DataRecipe,
+    labels: tuple[str, ...],
+    *,
+    split: Split,
+    language_of: Callable[[str], str],
 ) -> Report:
     """Return the figures of the net over the validation clips."""
     decided = clip_logits(net, features, validation.pcm).argmax(axis=1)
-    names = corpus.labels
     figures = clip_report(
-        [names[i] for i in validation.classes],
-        [names[i] for i in decided],
-        names,
-        language_of=recipe.language_of,
+        [labels[i] for i in validation.classes],
+        [labels[i] for i in decided],
+        labels,
+        language_of=language_of,
     )
     return Report(
         accuracy=figures.accuracy,
         macro_f1=figures.macro_f1,
         clips=figures.clips,
-        split="speaker-disjoint" if corpus.speaker_disjoint else "clip-disjoint",
-        labels=names,
+        split=split,
+        labels=labels,
         per_label={
             label: LabelFigures(precision=f.precision, recall=f.recall, f1=f.f1, clips=f.clips)
             for label, f in figures.per_label.items()
         },
-        confusion=tuple(tuple(figures.confusion[a][b] for b in names) for a in names),
+        confusion=tuple(tuple(figures.confusion[a][b] for b in labels) for a in labels),
         per_language=figures.per_language,
     )
 
@@ -91,7 +99,7 @@ def save_audio(trainer: Trainer) -> None:
     """Write what `export` calibrates, proves and tunes with."""
     corpus, recipe, held = trainer.corpus, trainer.recipe, trainer.validation
     spec = trainer.features.frontend.spec
-    _save_arrays(trainer.folder / "heldout.npz", pcm=held.pcm, labels=held.classes)
+    _save_arrays(trainer.folder / HELDOUT_FILE, pcm=held.pcm, labels=held.classes)
     frames = spec.frames(held.pcm.shape[1])
     stream = ExampleStream(corpus, recipe, Window(frames, spec), epoch=2_000_000)
     clips: list[Floats] = []
@@ -99,10 +107,10 @@ def save_audio(trainer: Trainer) -> None:
         for examples in stream:
             clips += list(examples.audio.numpy()[:, -spec.samples(frames) :])
     calibration = np.stack(clips[:CALIBRATION_CLIPS]).astype(np.int16)
-    _save_arrays(trainer.folder / "calibration.npz", pcm=calibration)
+    _save_arrays(trainer.folder / CALIBRATION_FILE, pcm=calibration)
     minutes = recipe.stream.minutes
     laid = lay_stream(corpus, minutes=minutes, seed=recipe.seed, sample_rate=spec.sample_rate)
-    save_stream(trainer.folder / "stream.npz", laid)
+    save_stream(trainer.folder / STREAM_FILE, laid)
 
 
 def _save_arrays(path: Path, *, pcm: Pcm, labels: NDArray[np.int64] | None = None) -> None:

@@ -54,6 +54,8 @@ class OptimizerRecipe(Spec, frozen=True):
     weight_decay: Share = 0.02
     loss: LossKind = "cross-entropy"
     label_smoothing: Share = 0.05
+    logit_adjustment: bool = False
+    """Score as if each label were as likely as another, however many examples it has here."""
     focal_gamma: Annotated[float, Meta(ge=0)] = 2.0
     """How little the `focal` loss minds examples that are right already; 0 is cross-entropy."""
     scored_frames: Positive = 8

@@ -2,6 +2,7 @@
 
 RUN/run.json              the Run struct below; written last, so its presence means finished
 RUN/weights.safetensors   the state dict of the net
+RUN/recipe.toml           what it was trained by
 RUN/heldout.npz, calibration.npz, stream.npz   real audio for parity, int8 and thresholds
 """
 
@@ -22,6 +23,7 @@ from edgekws.specs import FeatureSpec, ModelSpec, Spec, TriggerSpec
 from edgekws.train.nets import NetConfig, StreamingNet, build_net
 
 __all__ = [
+    "RECIPE_FILE",
     "RUN_FILE",
     "WEIGHTS_FILE",
     "LabelFigures",
@@ -40,6 +42,7 @@ __all__ = [
 
 RUN_FILE: Final = "run.json"
 WEIGHTS_FILE: Final = "weights.safetensors"
+RECIPE_FILE: Final = "recipe.toml"
 STEP_FRAMES: Final = 8  # 80 ms: the latency of a step and the cost of a call balance here
 
 Rate = Annotated[float, msgspec.Meta(ge=0, le=1)]

@@ -17,6 +17,7 @@ from edgekws.train import augment
 from edgekws.train.dataset import Corpus
 from edgekws.train.run import write_aside
 
+STREAM_FILE: Final = "stream.npz"
 GAP_SECONDS: Final = (1.5, 4.0)  # between what is laid in
 COMMAND_SHARE: Final = 0.5  # of what is laid in; the rest is other speech
 NOISE_DB: Final = (-60.0, -30.0)  # RMS of a scene, below full scale

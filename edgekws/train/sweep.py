@@ -17,14 +17,24 @@ import msgspec
 from edgekws.audio.extras import load_extra
 from edgekws.errors import ConfigError
 from edgekws.specs import MFCC_40
-from edgekws.train.adapt import RECIPE_FILE, Adaptation, adapt, clear_place, require_place
+from edgekws.train.adapt import Adaptation, adapt
 from edgekws.train.dataset import Corpus
 from edgekws.train.gather import gather
 from edgekws.train.loop import LOG_FILE
+from edgekws.train.place import clear_place, require_place
 from edgekws.train.pretrained import load_base
 from edgekws.train.progress import Reporter
 from edgekws.train.recipe import load_recipe
-from edgekws.train.run import RUN_FILE, Run, Split, load_net, load_run, save_run, write_aside
+from edgekws.train.run import (
+    RECIPE_FILE,
+    RUN_FILE,
+    Run,
+    Split,
+    load_net,
+    load_run,
+    save_run,
+    write_aside,
+)
 from edgekws.train.sweep_score import score_run
 from edgekws.train.sweep_space import Point, Space
 from edgekws.train.sweep_study import Memory, open_memory
@@ -56,7 +66,7 @@ def sweep(task: Adaptation, limits: Limits, reporter: Reporter) -> Run:
     space = Space(recipe)
     for module in ("optuna", "tomli_w"):
         load_extra(module, extra="sweep", purpose="a sweep")  # before any work
-    require_place(task)
+    require_place(task.out, overwrite=task.overwrite)
     spec = load_base(recipe.base).run.features if recipe.base else MFCC_40
     corpus = gather(task.folders, recipe, reporter, sample_rate=spec.sample_rate)
     place = task.out / SWEEP_FOLDER

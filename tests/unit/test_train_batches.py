@@ -90,6 +90,8 @@ def test_silence_and_other_words_take_their_shares() -> None:
     assert shares[silence] == pytest.approx(chosen.data.silence_fraction, abs=SHARE)
     assert shares[unknown] == pytest.approx(spoken * chosen.data.unknown_fraction, abs=SHARE)
     assert shares[2] == pytest.approx(shares[3], abs=SHARE)
+    assert stream.label_shares() == pytest.approx(shares, abs=SHARE)
+    assert sum(stream.label_shares()) == pytest.approx(1.0)
 
 
 @pytest.mark.parametrize("probability", [0.0, 0.5, 1.0])

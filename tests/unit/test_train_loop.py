@@ -9,6 +9,8 @@ import pytest
 import torch
 
 from edgekws.errors import ConfigError, RunError
+from edgekws.specs import UNKNOWN
+from edgekws.train.evaluate import clip_logits
 from edgekws.train.loop import CHECKPOINT_FILE
 from edgekws.train.nets import StreamingTcn
 from edgekws.train.patience import EpochFigures
@@ -23,6 +25,7 @@ from tests.loops import (
     net,
     recipe,
     trainer,
+    with_options,
 )
 from tests.runs import LABELS, SMALL_NET, trained
 from tests.training import quiet, tone_corpus
@@ -52,6 +55,21 @@ def test_the_second_phase_moves_the_backbone_and_its_batch_statistics(tmp_path: 
     after = backbone(made.net)
     moved = {name for name in before if not torch.equal(before[name], after[name])}
     assert moved == before.keys()
+
+
+def test_with_logit_adjustment_a_label_of_many_examples_is_scored_lower(tmp_path: Path) -> None:
+    many = recipe(((3, 0.01, 0.01),), examples=256)
+    many = msgspec.structs.replace(
+        many, data=msgspec.structs.replace(many.data, unknown_fraction=0.9)
+    )
+    unknown = LABELS.index(UNKNOWN)
+    shares = []
+    for adjusted in (False, True):
+        chosen = with_options(many, optimizer={"logit_adjustment": adjusted})
+        made = trainer(tmp_path / str(adjusted), chosen)
+        logits = clip_logits(made.run(), made.features, made.validation.pcm)
+        shares.append(float(torch.from_numpy(logits).softmax(1)[:, unknown].mean()))
+    assert shares[1] < 0.8 * shares[0]
 
 
 def test_every_epoch_is_one_line_of_the_log(tmp_path: Path) -> None:
