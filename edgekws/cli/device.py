@@ -124,6 +124,13 @@ def _add_eval(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]")
     parser.add_argument(
         "--seed", type=evaluate.seed, default=1, help="of what --robustness draws (1)"
     )
+    parser.add_argument(
+        "--draws",
+        type=evaluate.draws,
+        default=1,
+        metavar="N",
+        help="for --robustness: noise and rooms drawn N times, and the means of the figures (1)",
+    )
     parser.set_defaults(run=evaluate.run)
 
 

@@ -22,6 +22,13 @@ def seed(text: str) -> int:
     return int(text)
 
 
+def draws(text: str) -> int:
+    """Return a whole number from 1 on; argparse's error for anything else."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1 on")
+    return int(text)
+
+
 def run(args: argparse.Namespace) -> int:
     """Print one JSON object of figures; with --robustness, one for each condition."""
     if (args.stream is None) != (args.truth is None):
@@ -35,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
 
     detector = open_device(find_bundle(args.bundle)).detector
     if args.robustness:
-        _robustness(detector, args.data, args.noise, args.seed)
+        _robustness(detector, args)
     elif args.data is not None:
         print_line(_over_clips(detector, args.data, args.languages))
     else:
@@ -65,7 +72,7 @@ def _languages_of(commands: Sequence[str], path: Path) -> Callable[[str], str]:
     return data.language_of
 
 
-def _robustness(detector: "Detector", data: Path, places: Sequence[Path], seed: int) -> None:
+def _robustness(detector: "Detector", args: argparse.Namespace) -> None:
     """Print a row of figures for each condition, and the table on stderr."""
     from edgekws.audio.decode import read_audio
     from edgekws.audio.extras import load_extra
@@ -75,10 +82,12 @@ def _robustness(detector: "Detector", data: Path, places: Sequence[Path], seed: 
     from edgekws.train.robustness import markdown, robustness
 
     rate = detector.model.features.sample_rate
-    noise = [read_audio(path, sample_rate=rate) for place in places for path in find_audio(place)]
-    clips = list(read_clips(_progress(find_clips(data)), sample_rate=rate))
+    noise = [
+        read_audio(path, sample_rate=rate) for place in args.noise for path in find_audio(place)
+    ]
+    clips = list(read_clips(_progress(find_clips(args.data)), sample_rate=rate))
     rows = []
-    for row in robustness(detector, clips, noise, seed=seed):
+    for row in robustness(detector, clips, noise, seed=args.seed, draws=args.draws):
         print_line(row)
         rows.append(row)
     print("\n".join(markdown(rows)), file=sys.stderr)

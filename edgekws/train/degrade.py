@@ -35,10 +35,14 @@ class Degraded:
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """A row of a robustness table: its name, and what it does to all clips."""
+    """A row of a robustness table: its name, and what it does to all clips.
+
+    Where something is `drawn`, another generator does something else.
+    """
 
     name: str
     apply: Callable[[Sequence[Pcm], Generator], Degraded]
+    drawn: bool = False
 
 
 def conditions(noise: list[Pcm], *, sample_rate: int) -> tuple[Condition, ...]:
@@ -46,8 +50,11 @@ def conditions(noise: list[Pcm], *, sample_rate: int) -> tuple[Condition, ...]:
     rate = sample_rate
     return (
         Condition("clean", _each(lambda pcm, _: pcm)),
-        *(Condition(f"noise, {snr} dB", _each(partial(_noisy, noise, snr))) for snr in SNRS_DB),
-        Condition("far field", partial(_far, sample_rate=rate)),
+        *(
+            Condition(f"noise, {snr} dB", _each(partial(_noisy, noise, snr)), drawn=True)
+            for snr in SNRS_DB
+        ),
+        Condition("far field", partial(_far, sample_rate=rate), drawn=True),
         Condition("telephone, 8 kHz", _each(lambda pcm, _: telephone(pcm, sample_rate=rate))),
         Condition("Opus, 16 kbit/s", partial(_opus, sample_rate=rate)),
         *(Condition(f"speed {factor:g}", _each(partial(_faster, factor))) for factor in SPEEDS),

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.bundles import make_bundle, noise, tone, tone_hz
@@ -53,6 +54,30 @@ def test_equal_seeds_give_equal_tables(bundle: Path, recordings: Path) -> None:
     assert first.lines == again.lines
 
 
+def test_draws_are_those_of_so_many_seeds_and_the_row_is_their_mean(
+    bundle: Path, recordings: Path
+) -> None:
+    tones = np.concatenate([tone(label) for label in ("no", "yes", "no", "开灯")])
+    write_wav(recordings / "tones" / "tones.wav", tones)  # which one is drawn decides
+    drawn = {"far field", *(f"noise, {snr} dB" for snr in (20, 10, 5, 0))}
+    mixed = ("--noise", recordings / "tones")
+    alone = [table(bundle, recordings, "--seed", seed, *mixed).lines for seed in (7, 8)]
+    both = table(bundle, recordings, "--seed", 7, "--draws", 2, *mixed)
+    for row, first, second in zip(both.lines, *alone, strict=True):
+        lost = [first["points_lost"], second["points_lost"]]
+        if row["condition"] in drawn:
+            assert row["lost_by_draw"] == lost
+            assert row["points_lost"] == pytest.approx(sum(lost) / 2)
+            assert row["macro_f1"] == pytest.approx((first["macro_f1"] + second["macro_f1"]) / 2)
+            assert row["note"] == f"2 draws, {min(lost):.1f} to {max(lost):.1f} points below"
+        else:
+            assert row == first
+        assert row["clips"] == 6
+    heard = [row["lost_by_draw"] for row in both.lines if row["condition"] in drawn]
+    assert any(len(set(lost)) == 2 for lost in heard)  # another draw is other noise
+    assert "(2 draws, " in both.stderr
+
+
 @pytest.mark.parametrize(
     ("flags", "code", "words"),
     [
@@ -64,6 +89,7 @@ def test_equal_seeds_give_equal_tables(bundle: Path, recordings: Path) -> None:
             "--data",
         ),
         (("--data", "clips", "--robustness", "--noise", "noise", "--seed", "-1"), 2, "'-1'"),
+        (("--data", "clips", "--robustness", "--noise", "noise", "--draws", "0"), 2, "'0'"),
         (("--data", "clips", "--robustness", "--noise", "nowhere"), 4, "nowhere"),
     ],
 )

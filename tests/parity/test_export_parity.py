@@ -12,6 +12,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from edgekws.bundle import open_bundle
 from edgekws.engines.engine import Engine
 from edgekws.engines.registry import open_engine
 from edgekws.errors import ParityError, RunError
@@ -28,7 +29,8 @@ from edgekws.runtime.figures import clip_report
 from edgekws.runtime.wiring import find_bundle, open_device
 from edgekws.specs import ModelSpec
 from edgekws.train.nets import BcResNetConfig, NetConfig, StreamingNet
-from edgekws.train.run import model_spec
+from edgekws.train.run import load_net, load_run, model_spec
+from tests.commands import ROOT
 from tests.fakes import trigger_spec
 from tests.parity.tolerances import FP32_POSTERIORS
 from tests.runs import SMALL_NET, family, shaken_net, trained, write_run
@@ -247,3 +249,17 @@ def test_the_bundle_passes_the_devices_self_check(config: NetConfig, tmp_path: P
     answers = [classify_clip(device.detector, clip).label for clip in made.heldout]
     right = np.mean([made.run.labels[t] == a for t, a in zip(made.truths, answers, strict=True)])
     assert right == pytest.approx(device.bundle.manifest.clip_metrics[0].accuracy)
+
+
+def test_the_trained_net_that_ships_is_that_of_the_bundle_beside_it() -> None:
+    """`commands-12` as a base or a teacher is what the bundle of that name was made of."""
+    folder = ROOT / "models" / "commands-12"
+    run, bundle = load_run(folder), open_bundle(ROOT / "models" / "bundles" / folder.name)
+    assert (run.name, run.version) == (bundle.manifest.name, bundle.manifest.version)
+    assert model_spec(run) == bundle.manifest.model
+    golden = bundle.golden()
+    nothing = np.zeros(1, np.int64)
+    trained_net = reference(load_net(folder, run), model_spec(run), golden.pcm[None], nothing)
+    np.testing.assert_allclose(
+        trained_net.scores[0], golden.scores["onnx-fp32"], rtol=0, atol=FP32_POSTERIORS
+    )

@@ -7,6 +7,8 @@ from typing import Final
 import pytest
 
 from edgekws.errors import ConfigError
+from edgekws.train import teacher_file
+from edgekws.train.pretrained import load_base
 from edgekws.train.recipe import load_recipe
 from tests.commands import ROOT
 from tests.training import DS_CNN, NET, recipe_text, write_recipe
@@ -19,6 +21,15 @@ def test_every_shipped_recipe_loads_with_the_hash_of_its_bytes(path: Path) -> No
     recipe, sha256 = load_recipe(path)
     assert sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
     assert sum(phase.epochs for phase in recipe.phases) > 0
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_what_a_shipped_recipe_begins_with_and_learns_from_ships_too(path: Path) -> None:
+    recipe, _ = load_recipe(path)
+    taught = recipe.distillation.teacher if recipe.distillation else ""
+    for name in filter(None, (recipe.base, taught)):
+        if name != teacher_file.NAME:  # which `edgekws fetch` brings
+            assert load_base(name).run.name == name
 
 
 def test_the_twelve_word_task_ships() -> None:
