@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from edgekws.errors import ConfigError, RunError
+from edgekws.train.adjustment import adjust_head
 from edgekws.train.averaging import held_share, update_average
 from edgekws.train.batches import ExampleStream, Window, load
 from edgekws.train.checkpoint import (
@@ -30,7 +31,7 @@ from edgekws.train.checkpoint import (
 )
 from edgekws.train.dataset import Corpus
 from edgekws.train.evaluate import Normalizer
-from edgekws.train.losses import Teacher, logit_offsets
+from edgekws.train.losses import Teacher
 from edgekws.train.nets import StreamingNet
 from edgekws.train.optimizers import build_optimizer, training_mode
 from edgekws.train.patience import (
@@ -108,15 +109,20 @@ class Trainer:
                 self._run_phase(self._begin(number, phase, first, held))
                 held = None
             first += phase.epochs
-        self.average.load_state_dict(self.best)
-        return self.average.eval()
+        return self._finished()
 
     def result(self) -> StreamingNet:
         """Return the best averaged net of a training that others have brought to its end."""
         held = load_checkpoint(self.folder / CHECKPOINT_FILE)
         assert held is not None  # they leave one after each epoch
         self._restore(held)
+        return self._finished()
+
+    def _finished(self) -> StreamingNet:
         self.average.load_state_dict(self.best)
+        if self.recipe.optimizer.logit_adjustment:
+            stream = ExampleStream(self.corpus, self.recipe, self._window(), epoch=0)
+            adjust_head(self.average.head, stream.label_shares())
         return self.average.eval()
 
     def _resume(self) -> Checkpoint | None:
@@ -182,7 +188,6 @@ class Trainer:
             self.teacher,
             tuple(self.beside.values()),
             self.ranks,
-            self._offsets(stream),
         )
         seed = self.recipe.seed * 100_003 + epoch + (self.ranks.rank << 40)
         masks = torch.Generator().manual_seed(seed)
@@ -207,10 +212,6 @@ class Trainer:
         seconds = round(time.monotonic() - began, 1)
         number = running.number + 1
         return EpochFigures(epoch + 1, number, total / batches, loss, accuracy, rate, seconds)
-
-    def _offsets(self, stream: ExampleStream) -> Tensor | None:
-        wanted = self.recipe.optimizer.logit_adjustment
-        return logit_offsets(stream.label_shares()) if wanted else None
 
     def _validate(self, phase: PhaseRecipe) -> tuple[float, float]:
         """Return loss and accuracy as rank 0 finds them, so that all decide alike."""

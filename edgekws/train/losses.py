@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, assert_never
 
-import torch
 from torch import Tensor, nn
 
 from edgekws.train.recipe_training import OptimizerRecipe
@@ -45,15 +44,12 @@ def batch_loss(
     *,
     teacher: Teacher | None,
     foretellings: Sequence[Foretelling],
-    offsets: Tensor | None = None,
 ) -> Tensor:
     """Return the loss of a batch; `commands` says of every label whether it is a command.
 
-    A teacher takes its share of it; what foretelling from the embeddings costs comes on top. The
-    labels' loss is of the logits with `offsets` (labels,) added.
+    A teacher takes its share of it; what foretelling from the embeddings costs comes on top.
     """
-    logits = heard.logits if offsets is None else heard.logits + offsets
-    loss = label_loss(logits, heard.classes, settings, commands=commands)
+    loss = label_loss(heard.logits, heard.classes, settings, commands=commands)
     if teacher is not None:
         loss = (1.0 - teacher.weight) * loss + teacher.weight * teacher.loss(heard)
     for foretelling in foretellings:
@@ -77,17 +73,6 @@ def label_loss(
             return max_pooling(logits, classes, smoothing, commands=commands)
         case _:
             assert_never(settings.loss)
-
-
-def logit_offsets(shares: Sequence[float]) -> Tensor:
-    """Return the logarithm of the share of examples that each label has, (labels,).
-
-    A net whose logits are right with them added scores, without them, as if every label were as
-    likely as another: the logit-adjusted loss of Menon et al. 2021. A label that has no example
-    counts like the rarest.
-    """
-    known = torch.tensor(shares)
-    return known.where(known > 0, known[known > 0].min()).log()
 
 
 def row_entropies(logits: Tensor, classes: Tensor, smoothing: float) -> Tensor:

@@ -36,7 +36,6 @@ class Step:
     teacher: Teacher | None = None
     foretellings: Sequence[Foretelling] = ()
     ranks: Ranks = ALONE
-    offsets: Tensor | None = None
     commands: Tensor = field(init=False)  # (labels,) bool
 
     def __post_init__(self) -> None:
@@ -57,12 +56,7 @@ class Step:
         with computing_as(self.net, phase):
             heard = self._hear(examples, masks)
             loss = batch_loss(
-                heard,
-                settings,
-                self.commands,
-                teacher=self.teacher,
-                foretellings=self.foretellings,
-                offsets=self.offsets,
+                heard, settings, self.commands, teacher=self.teacher, foretellings=self.foretellings
             )
             optimizer.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]

@@ -5,11 +5,13 @@ from pathlib import Path
 from typing import Final
 
 import msgspec
+import numpy as np
 import pytest
 import torch
 
 from edgekws.errors import ConfigError, RunError
-from edgekws.specs import UNKNOWN
+from edgekws.specs import SILENCE, UNKNOWN
+from edgekws.train.adjustment import adjust_head
 from edgekws.train.evaluate import clip_logits
 from edgekws.train.loop import CHECKPOINT_FILE
 from edgekws.train.nets import StreamingTcn
@@ -57,19 +59,29 @@ def test_the_second_phase_moves_the_backbone_and_its_batch_statistics(tmp_path: 
     assert moved == before.keys()
 
 
-def test_with_logit_adjustment_a_label_of_many_examples_is_scored_lower(tmp_path: Path) -> None:
-    many = recipe(((3, 0.01, 0.01),), examples=256)
-    many = msgspec.structs.replace(
-        many, data=msgspec.structs.replace(many.data, unknown_fraction=0.9)
-    )
-    unknown = LABELS.index(UNKNOWN)
-    shares = []
+def test_logit_adjustment_takes_the_shares_of_the_examples_out_of_the_scores(
+    tmp_path: Path,
+) -> None:
+    many = recipe(((2, 0.01, 0.01),))
+    data = msgspec.structs.replace(many.data, unknown_fraction=0.9, silence_fraction=0.2)
+    many = msgspec.structs.replace(many, data=data)
+    logits = []
     for adjusted in (False, True):
         chosen = with_options(many, optimizer={"logit_adjustment": adjusted})
         made = trainer(tmp_path / str(adjusted), chosen)
-        logits = clip_logits(made.run(), made.features, made.validation.pcm)
-        shares.append(float(torch.from_numpy(logits).softmax(1)[:, unknown].mean()))
-    assert shares[1] < 0.8 * shares[0]
+        logits.append(clip_logits(made.run(), made.features, made.validation.pcm))
+    shares = [0.2, 0.8 * 0.9, 0.8 * 0.05, 0.8 * 0.05]  # two commands share what is left
+    assert LABELS[:2] == (SILENCE, UNKNOWN)
+    moved = logits[1] - logits[0]
+    np.testing.assert_allclose(moved, np.broadcast_to(-np.log(shares), moved.shape), atol=SAME)
+
+
+def test_a_label_without_examples_is_adjusted_like_the_rarest() -> None:
+    head = torch.nn.Linear(2, 3)
+    before = head.bias.detach().clone()
+    adjust_head(head, [0.9, 0.1, 0.0])
+    expected = before - torch.tensor([0.9, 0.1, 0.1]).log()
+    torch.testing.assert_close(head.bias.detach(), expected)
 
 
 def test_every_epoch_is_one_line_of_the_log(tmp_path: Path) -> None:

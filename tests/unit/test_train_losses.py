@@ -12,7 +12,6 @@ from edgekws.train.losses import (
     Heard,
     batch_loss,
     label_loss,
-    logit_offsets,
     max_pooling,
     soft_loss,
 )
@@ -21,7 +20,6 @@ from edgekws.train.recipe_training import LossKind, OptimizerRecipe
 SAME: Final = 1e-6  # float32 sums of a few terms in another order
 COMMANDS: Final = torch.tensor([False, False, True, True])
 BATCH: Final = 6
-LEARNED: Final = 0.01  # how near 500 steps come to the minimum of a convex loss
 
 
 @pytest.fixture
@@ -154,57 +152,6 @@ def test_what_every_foretelling_costs_comes_on_top(logits: Tensor, classes: Tens
     )
     alone = of(chosen, logits, classes)
     assert float(both) == pytest.approx(0.5 * alone + 1.0 + BATCH * 3 * 2 + BATCH * 4 + 1.0)
-
-
-def test_offsets_are_in_the_labels_loss_and_not_in_what_a_teacher_hears(
-    logits: Tensor, classes: Tensor
-) -> None:
-    heard, chosen = heard_of(logits, classes), settings("cross-entropy")
-    offsets = torch.tensor([0.5, -1.0, 0.0, 2.0])
-    alone = of(chosen, logits + offsets, classes)
-    shifted = batch_loss(
-        heard, chosen, COMMANDS, teacher=HearsLogits(), foretellings=(), offsets=offsets
-    )
-    assert float(shifted) == pytest.approx(0.5 * alone + 0.5 * float(logits.sum()))
-
-
-@dataclass(frozen=True, slots=True)
-class HearsLogits:
-    """A teacher for whom a batch costs the sum of its logits."""
-
-    weight: float = 0.5
-
-    def loss(self, heard: Heard) -> Tensor:
-        return heard.logits.sum()
-
-
-def test_offsets_are_the_logarithms_of_the_shares_and_a_label_without_one_is_like_the_rarest() -> (
-    None
-):
-    offsets = logit_offsets([0.1, 0.7, 0.2, 0.0])
-    torch.testing.assert_close(offsets.exp(), torch.tensor([0.1, 0.7, 0.2, 0.1]))
-
-
-def test_what_learned_with_offsets_scores_as_if_each_label_were_as_likely() -> None:
-    """Nothing to tell labels by but how often each comes: then all are as likely as another."""
-    classes = torch.tensor([0] * 2 + [1] * 14 + [2] * 3 + [3])
-    scores = {}
-    for name, offsets in (("plain", None), ("even", logit_offsets([0.1, 0.7, 0.15, 0.05]))):
-        bias = torch.zeros(4, requires_grad=True)
-        optimizer = torch.optim.SGD([bias], lr=1.0)
-        for _ in range(500):
-            logits = bias.expand(len(classes), 1, 4)
-            heard = Heard(torch.zeros(0), classes, classes, torch.zeros(0), logits)
-            chosen = settings("cross-entropy")
-            loss = batch_loss(
-                heard, chosen, COMMANDS, teacher=None, foretellings=(), offsets=offsets
-            )
-            optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-            optimizer.step()
-        scores[name] = bias.detach().softmax(0).tolist()
-    assert scores["plain"] == pytest.approx([0.1, 0.7, 0.15, 0.05], abs=LEARNED)
-    assert scores["even"] == pytest.approx([0.25] * 4, abs=LEARNED)
 
 
 def heard_of(logits: Tensor, classes: Tensor) -> Heard:
