@@ -11,8 +11,7 @@ from torch import Tensor, nn
 
 from edgekws.events import Floats, Pcm
 from edgekws.train.augment import centre
-from edgekws.train.evaluate import Normalizer
-from edgekws.train.frontend import TorchFrontend
+from edgekws.train.evaluate import Normalizer, normalizer_of
 from edgekws.train.nets import StreamingNet
 from edgekws.train.pretrained import Base
 from edgekws.train.speech_embedding import STEP_SAMPLES, SpeechEmbedding
@@ -93,7 +92,7 @@ def net_features(base: Base) -> Features:
     """Return the embeddings of a base, the ones that its head takes."""
     run, net = base.run, base.net.eval()
     spec = run.features
-    normal = Normalizer(TorchFrontend(spec), torch.tensor(run.mean), torch.tensor(run.scale))
+    normal = normalizer_of(run)
     frames, per_row = net.config.window_frames, net.config.frames_per_score
     length = max(spec.sample_rate, spec.samples(frames))
 

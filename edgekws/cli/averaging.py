@@ -1,11 +1,10 @@
 """`edgekws average`: one run of the mean weights of several."""
 
 import argparse
-import sys
 from pathlib import Path
 from typing import Any
 
-from edgekws.cli.cloud import tell_run
+from edgekws.cli.cloud import say, tell_run
 from edgekws.cli.interrupts import interruptible
 
 
@@ -26,5 +25,5 @@ def _average(args: argparse.Namespace) -> int:
     from edgekws.train.soup import average_runs
 
     run = average_runs(args.runs, args.out, overwrite=args.overwrite)
-    tell_run(run, args.out, lambda line: print(line, file=sys.stderr, flush=True))
+    tell_run(run, args.out, say)
     return 0

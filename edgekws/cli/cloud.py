@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgekws.cli import distributing, sweeping
+from edgekws.cli.counts import at_least_one
 from edgekws.cli.interrupts import interruptible
 from edgekws.errors import EXIT_INTERRUPTED, UsageError
 
@@ -52,13 +53,13 @@ def _add_adapt(subparsers: Any) -> None:
     parser.add_argument("--overwrite", action="store_true", help="replace a finished run in --out")
     parser.add_argument(
         "--threads",
-        type=_at_least_one,
+        type=at_least_one,
         default=len(os.sched_getaffinity(0)),
         help="for torch, divided among the processes of this machine (all that there are)",
     )
     parser.add_argument(
         "--processes",
-        type=_at_least_one,
+        type=at_least_one,
         default=1,
         metavar="N",
         help="share every batch among so many processes of this machine (1)",
@@ -84,7 +85,7 @@ def _add_export(subparsers: Any) -> None:
     )
     parser.add_argument(
         "--step-ms",
-        type=_at_least_one,
+        type=at_least_one,
         metavar="N",
         help="audio to a call of the model (80), a multiple of what lies between two rows of its "
         "scores, for a tcn of 10; the bundle's name ends with it",
@@ -112,12 +113,6 @@ def _add_demo(subparsers: Any) -> None:
         "--out", type=Path, default=Path("demo-out"), help="folder for speech and logs"
     )
     parser.set_defaults(run=_demo)
-
-
-def _at_least_one(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no count of 1 or more")
-    return int(text)
 
 
 def _adapt(args: argparse.Namespace) -> int:
@@ -165,7 +160,7 @@ def tell_run(run: "Run", out: Path, say: Callable[[str], None]) -> None:
         say(line)
     report = run.report
     _result({"run": str(out), "accuracy": report.accuracy, "macro_f1": report.macro_f1})
-    _say(f"next: edgekws export {out} --target rpi --out dist")
+    say(f"next: edgekws export {out} --target rpi --out dist")
 
 
 def _export(args: argparse.Namespace) -> int:
@@ -180,10 +175,10 @@ def _export(args: argparse.Namespace) -> int:
             args.target,
             pythons=args.python,
             wheelhouse=args.wheelhouse,
-            say=_say,
+            say=say,
         )
     except KeyboardInterrupt:
-        _say("interrupted; no bundle was changed")
+        say("interrupted; no bundle was changed")
         return EXIT_INTERRUPTED
     report = str(made.report) if made.report else None
     _result(
@@ -195,13 +190,13 @@ def _export(args: argparse.Namespace) -> int:
         }
     )
     if report:
-        _say(f"what it hears, and at which thresholds, in curves: {report}")
+        say(f"what it hears, and at which thresholds, in curves: {report}")
     if made.firmware:
-        _say(f"next: make -C {made.firmware} test, and its README.md")
+        say(f"next: make -C {made.firmware} test, and its README.md")
     else:
-        _say(f"next: edgekws listen --bundle {made.folder}")
+        say(f"next: edgekws listen --bundle {made.folder}")
     if made.installs:
-        _say(f"or copy {made.archive} to the board: tar xf, then sh {made.folder.name}/install.sh")
+        say(f"or copy {made.archive} to the board: tar xf, then sh {made.folder.name}/install.sh")
     return 0
 
 
@@ -217,8 +212,8 @@ def _export_run(folder: Path, out: Path, args: argparse.Namespace) -> Path:
 
     models = [parse_key(text) for text in args.model]
     if args.run_folder is None:
-        _say(f"no run named: taking the newest one, {folder}")
-    return export_run(folder, out, args.target, say=_say, models=models, step_ms=args.step_ms)
+        say(f"no run named: taking the newest one, {folder}")
+    return export_run(folder, out, args.target, say=say, models=models, step_ms=args.step_ms)
 
 
 def _export_shipped(out: Path, args: argparse.Namespace) -> Path:
@@ -229,8 +224,8 @@ def _export_shipped(out: Path, args: argparse.Namespace) -> Path:
     if args.step_ms is not None:
         raise UsageError("export: --step-ms needs a RUN, the graphs of a bundle have their step")
     place = find_shipped(find_target(args.target).shipped)
-    _say(f"no run in runs/: taking the shipped bundle {place.name}")
-    return repack(place, out, args.target, say=_say, models=args.model)
+    say(f"no run in runs/: taking the shipped bundle {place.name}")
+    return repack(place, out, args.target, say=say, models=args.model)
 
 
 def newest_run(root: Path) -> Path | None:
@@ -243,7 +238,8 @@ def _result(value: dict[str, Any]) -> None:
     print(json.dumps(value, ensure_ascii=False), flush=True)
 
 
-def _say(text: str) -> None:
+def say(text: str) -> None:
+    """Print a message on stderr."""
     print(text, file=sys.stderr, flush=True)
 
 

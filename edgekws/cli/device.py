@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from edgekws.cli import benching, classify, doctor, evaluate, listen, tuning, wyoming
+from edgekws.cli.counts import at_least_one
 
 
 def add_parsers(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -126,7 +127,7 @@ def _add_eval(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]")
     )
     parser.add_argument(
         "--draws",
-        type=evaluate.draws,
+        type=at_least_one,
         default=1,
         metavar="N",
         help="for --robustness: noise and rooms drawn N times, and the means of the figures (1)",

@@ -22,13 +22,6 @@ def seed(text: str) -> int:
     return int(text)
 
 
-def draws(text: str) -> int:
-    """Return a whole number from 1 on; argparse's error for anything else."""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1 on")
-    return int(text)
-
-
 def run(args: argparse.Namespace) -> int:
     """Print one JSON object of figures; with --robustness, one for each condition."""
     if (args.stream is None) != (args.truth is None):

@@ -96,15 +96,6 @@ class ExampleStream(IterableDataset[Examples]):
         examples = wanted or min(32_000, max(1_000, 4 * len(self.clips)))
         return max(1, examples // self.recipe.optimizer.batch)
 
-    def label_shares(self) -> list[float]:
-        """Return what share of the examples each label has, in the order of the labels."""
-        silent = self.recipe.data.silence_fraction
-        shares = dict.fromkeys(self.classes, 0.0)
-        for clip, weight in zip(self.clips, self.weights.tolist(), strict=True):
-            shares[clip.label] += (1.0 - silent) * weight
-        shares[SILENCE] += silent
-        return list(shares.values())
-
     def _batch(self, rng: Generator, own: Generator) -> Examples:
         """Draw who speaks in the batch, alike on every rank, and then how, each its own part."""
         size, mine = self.recipe.optimizer.batch, self.ranks.own(self.recipe.optimizer.batch)
@@ -250,6 +241,16 @@ def class_weights(clips: list[Clip], recipe: Recipe) -> NDArray[np.float64]:
         if mask.any():
             weights[mask] *= part / weights[mask].sum()
     return np.asarray(weights / weights.sum())
+
+
+def label_shares(corpus: Corpus, recipe: Recipe) -> list[float]:
+    """Return what share of the examples each label has, in the order of the labels."""
+    silent, clips = recipe.data.silence_fraction, corpus.of("training")
+    shares = dict.fromkeys(corpus.labels, 0.0)
+    for clip, weight in zip(clips, class_weights(clips, recipe).tolist(), strict=True):
+        shares[clip.label] += (1.0 - silent) * weight
+    shares[SILENCE] += silent
+    return list(shares.values())
 
 
 def load(stream: ExampleStream, *, workers: int) -> Iterator[Examples]:

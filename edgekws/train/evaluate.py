@@ -11,6 +11,7 @@ from torch import Tensor
 from edgekws.events import Floats
 from edgekws.train.frontend import TorchFrontend
 from edgekws.train.nets import StreamingNet
+from edgekws.train.run import Run
 
 BATCH = 256
 
@@ -34,6 +35,11 @@ class Normalizer(torch.nn.Module):
     def normalized(self, cepstra: Tensor) -> Tensor:
         """Return (cepstra - mean) * scale."""
         return (cepstra - self.mean) * self.scale
+
+
+def normalizer_of(run: Run) -> Normalizer:
+    """Return the front end and the normalization that a run's net was trained behind."""
+    return Normalizer(TorchFrontend(run.features), torch.tensor(run.mean), torch.tensor(run.scale))
 
 
 @torch.inference_mode()

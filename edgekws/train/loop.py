@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from edgekws.errors import ConfigError, RunError
 from edgekws.train.adjustment import adjust_head
 from edgekws.train.averaging import held_share, update_average
-from edgekws.train.batches import ExampleStream, Window, load
+from edgekws.train.batches import ExampleStream, Window, label_shares, load
 from edgekws.train.checkpoint import (
     Checkpoint,
     Progress,
@@ -121,8 +121,7 @@ class Trainer:
     def _finished(self) -> StreamingNet:
         self.average.load_state_dict(self.best)
         if self.recipe.optimizer.logit_adjustment:
-            stream = ExampleStream(self.corpus, self.recipe, self._window(), epoch=0)
-            adjust_head(self.average.head, stream.label_shares())
+            adjust_head(self.average.head, label_shares(self.corpus, self.recipe))
         return self.average.eval()
 
     def _resume(self) -> Checkpoint | None:

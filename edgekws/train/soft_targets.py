@@ -7,8 +7,7 @@ from torch import Tensor
 
 from edgekws.errors import ConfigError
 from edgekws.specs import FeatureSpec
-from edgekws.train.evaluate import Normalizer
-from edgekws.train.frontend import TorchFrontend
+from edgekws.train.evaluate import Normalizer, normalizer_of
 from edgekws.train.losses import Heard, soft_loss
 from edgekws.train.nets import StreamingNet
 from edgekws.train.pretrained import load_base
@@ -59,7 +58,7 @@ def load_soft_teacher(
             f"distillation.teacher {recipe.teacher!r}: it hears other features; "
             "name a run with the same front end"
         )
-    mean, scale = torch.tensor(base.run.mean), torch.tensor(base.run.scale)
     order = torch.tensor([known.index(label) for label in labels])
-    features = Normalizer(TorchFrontend(spec), mean, scale)
-    return SoftTeacher(base.net.eval(), features, order, recipe.temperature, recipe.weight)
+    return SoftTeacher(
+        base.net.eval(), normalizer_of(base.run), order, recipe.temperature, recipe.weight
+    )

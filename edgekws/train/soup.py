@@ -14,8 +14,7 @@ from msgspec.structs import replace
 
 from edgekws.digest import sha256_hex
 from edgekws.errors import ConfigError, RunError, UsageError
-from edgekws.train.evaluate import Normalizer
-from edgekws.train.frontend import TorchFrontend
+from edgekws.train.evaluate import normalizer_of
 from edgekws.train.nets import StreamingNet
 from edgekws.train.outcome import build_report
 from edgekws.train.place import clear_place, require_place
@@ -96,12 +95,9 @@ def _mean(nets: Sequence[StreamingNet]) -> StreamingNet:
 
 
 def _report(net: StreamingNet, run: Run, held: Heldout, recipe_path: Path) -> Report:
-    features = Normalizer(
-        TorchFrontend(run.features), torch.tensor(run.mean), torch.tensor(run.scale)
-    )
     return build_report(
         net,
-        features,
+        normalizer_of(run),
         Validation(held.pcm, held.labels),
         run.labels,
         split=run.split,

@@ -14,9 +14,8 @@ from numpy.typing import NDArray
 
 from edgekws.events import Floats, Pcm
 from edgekws.train import augment
-from edgekws.train.evaluate import Normalizer
+from edgekws.train.evaluate import normalizer_of
 from edgekws.train.findings import Examined
-from edgekws.train.frontend import TorchFrontend
 from edgekws.train.pretrained import Base
 
 FOLDS: Final = 5
@@ -40,9 +39,7 @@ class Suspect:
 def embed(base: Base, recordings: Sequence[Pcm]) -> Floats:
     """Return the base's embeddings (recordings, width) of the loudest second or so of each."""
     net, spec = base.net.eval(), base.run.features
-    features = Normalizer(
-        TorchFrontend(spec), torch.tensor(base.run.mean), torch.tensor(base.run.scale)
-    )
+    features = normalizer_of(base.run)
     length = spec.samples(net.config.window_frames)
     rows = []
     for first in range(0, len(recordings), _BATCH):

@@ -82,16 +82,12 @@ def test_its_figures_are_its_own_and_it_exports(
 
 def decided(folder: Path) -> list[list[int]]:
     """Count what the run's net takes each held-out clip for, by its own public way of scoring."""
-    from edgekws.train.evaluate import Normalizer, clip_logits
-    from edgekws.train.frontend import TorchFrontend
+    from edgekws.train.evaluate import clip_logits, normalizer_of
 
     run = load_run(folder)
     held = load_heldout(folder, n_labels=len(run.labels))
-    features = Normalizer(
-        TorchFrontend(run.features), torch.tensor(run.mean), torch.tensor(run.scale)
-    )
     counts = np.zeros((len(run.labels), len(run.labels)), int)
-    answers = clip_logits(load_net(folder, run), features, held.pcm).argmax(axis=1)
+    answers = clip_logits(load_net(folder, run), normalizer_of(run), held.pcm).argmax(axis=1)
     np.add.at(counts, (held.labels, answers), 1)
     return counts.tolist()
 

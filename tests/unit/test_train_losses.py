@@ -8,13 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from edgekws.train.losses import (
-    Heard,
-    batch_loss,
-    label_loss,
-    max_pooling,
-    soft_loss,
-)
+from edgekws.train.losses import Heard, batch_loss, label_loss, max_pooling, soft_loss
 from edgekws.train.recipe_training import LossKind, OptimizerRecipe
 
 SAME: Final = 1e-6  # float32 sums of a few terms in another order
